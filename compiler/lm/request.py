@@ -1,0 +1,113 @@
+"""Request and Reply: what goes over the wire to an LM and what comes back, as values with a digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol, TypeAlias
+
+from ...signatures.canonical import JSON, canonical, digest
+
+Kind: TypeAlias = Literal["chat", "completion", "embedding"]
+PATHS: Mapping[Kind, str] = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One billable request: the body as it is sent, who answers it, and which sample of it this is.
+
+    endpoint: identity of who answers ("https://host/v1", "local:<sha256 of the model file>"); part of the key, so two
+        servers with one model name never share replies.
+    body_json: canonical JSON text of the wire body, with explicit `max_tokens`, without the seed of the sample.
+    index: sample index. Index 0 is sent as it stands; a higher index carries a derived `seed`, so that samples differ
+        on the wire.
+    """
+
+    kind: Kind
+    endpoint: str
+    body_json: str
+    index: int = 0
+
+    @property
+    def body(self) -> dict[str, JSON]:
+        loaded: dict[str, JSON] = json.loads(self.body_json)
+        return loaded
+
+    @cached_property
+    def key(self) -> str:
+        """sha256, 64 hexadecimal digits: equal keys are the same request and are paid for once."""
+        return digest({"v": 1, "kind": self.kind, "endpoint": self.endpoint, "body": self.body_json, "index": self.index})
+
+    @cached_property
+    def wire(self) -> dict[str, JSON]:
+        """The body to send."""
+        body = self.body
+        if self.index:
+            base = digest([body.get("seed"), self.index])
+            body["seed"] = int(base[:8], 16) >> 1  # 31 bits: what every server takes
+        return body
+
+    def at(self, index: int) -> Request:
+        return Request(self.kind, self.endpoint, self.body_json, index)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the server counted them; None where it did not say (the request then settles at its bound)."""
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole reply: the server's body as it came."""
+
+    body_json: str
+
+    @cached_property
+    def body(self) -> dict[str, JSON]:
+        loaded: dict[str, JSON] = json.loads(self.body_json)
+        return loaded
+
+    @property
+    def texts(self) -> list[str]:
+        """The text of each choice, "" where a choice has none."""
+        return [
+            (choice["message"].get("content") or "") if "message" in choice else (choice.get("text") or "")
+            for choice in self.body.get("choices", [])
+        ]
+
+    @property
+    def text(self) -> str:
+        return self.texts[0]
+
+    @property
+    def finish_reasons(self) -> list[str]:
+        return [str(choice.get("finish_reason")) for choice in self.body.get("choices", [])]
+
+    @property
+    def usage(self) -> Usage:
+        usage = self.body.get("usage") or {}
+        return Usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+
+    @property
+    def embeddings(self) -> list[list[float]]:
+        return [item["embedding"] for item in self.body.get("data", [])]
+
+
+class Transport(Protocol):
+    """One attempt at a request. It never retries, never caches and never counts."""
+
+    async def attempt(self, request: Request) -> Reply:
+        """The whole reply. Raises one of the failures of `failures.py`, nothing else that is not a bug."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def build_body(kind: Kind, model: str, content: Mapping[str, JSON], params: Mapping[str, JSON]) -> str:
+    """The canonical body: model, content ({"messages": ...}, {"prompt": ...} or {"input": ...}) and parameters that are not None."""
+    return canonical({"model": model, **content, **{k: v for k, v in params.items() if v is not None}})

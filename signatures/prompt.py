@@ -1,0 +1,220 @@
+"""Prompt, Demo, Template: what a predictor says, before and after it is rendered to literal text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeAlias, get_args
+
+from .canonical import JSON, canonical, digest
+from .errors import SchemaError
+from .schema import Schema
+
+Position: TypeAlias = Literal["system", "before_question", "question_begin", "question_end", "answer_begin"]
+POSITIONS: tuple[Position, ...] = get_args(Position)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demonstration: field values in JSON form (in the order given), an optional note, and its kind.
+
+    data: JSON text of {field: value}. Fields may be missing: the demonstration is then incomplete.
+    kind: "worked" shows how it is done; "contrastive" shows a wrong answer, marked as wrong by its note.
+    """
+
+    data: str
+    note: str | None = None
+    kind: Literal["worked", "contrastive"] = "worked"
+
+    @classmethod
+    def of(
+        cls,
+        values: Mapping[str, JSON],
+        note: str | None = None,
+        kind: Literal["worked", "contrastive"] = "worked",
+    ) -> Demo:
+        return cls(json.dumps(dict(values), ensure_ascii=False, allow_nan=False), note, kind)
+
+    @cached_property
+    def values(self) -> dict[str, JSON]:
+        loaded: dict[str, JSON] = json.loads(self.data)
+        return loaded
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"values": self.values, "note": self.note, "kind": self.kind}
+
+    @classmethod
+    def from_json(cls, data: dict[str, JSON]) -> Demo:
+        return cls.of(data["values"], data["note"], data["kind"])
+
+
+@dataclass(frozen=True)
+class DemoRule:
+    """Picks demonstrations per query out of a prompt's `demos`, which are then the rule's pool.
+
+    selector: name of the selector ("bm25": words shared with the query, no dependency).
+    k: how many. order: "closest_last" puts the best match next to the query, "closest_first" puts it on top.
+    A demonstration whose inputs equal the query's is never picked.
+    """
+
+    selector: str = "bm25"
+    k: int = 4
+    order: Literal["closest_last", "closest_first"] = "closest_last"
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"selector": self.selector, "k": self.k, "order": self.order}
+
+    @classmethod
+    def from_json(cls, data: dict[str, JSON]) -> DemoRule:
+        return cls(data["selector"], data["k"], data["order"])
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Schema, instruction, where the instruction stands, demonstrations (fixed, or a pool with a rule) and format."""
+
+    schema: Schema
+    instruction: str
+    demos: tuple[Demo, ...] = ()
+    format: str = "chat"
+    position: Position = "system"
+    rule: DemoRule | None = None
+
+    def __post_init__(self) -> None:
+        if self.position not in POSITIONS:
+            raise SchemaError(f"position {self.position!r} is unknown. Known: {', '.join(POSITIONS)}.")
+
+    @cached_property
+    def template(self) -> Template:
+        """The prompt rendered once to literal text with slots."""
+        from .formats import get_format
+
+        return get_format(self.format).template(self)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the template: prompts that render alike are the same prompt."""
+        return self.template.digest
+
+    def with_(self, **changes: object) -> Prompt:
+        """A copy with some of its parts changed: `prompt.with_(instruction="...", demos=())`."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "schema": self.schema.to_json(),
+            "instruction": self.instruction,
+            "demos": [demo.to_json() for demo in self.demos],
+            "format": self.format,
+            "position": self.position,
+            "rule": None if self.rule is None else self.rule.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, JSON]) -> Prompt:
+        return cls(
+            schema=Schema.from_json(data["schema"]),
+            instruction=data["instruction"],
+            demos=tuple(Demo.from_json(demo) for demo in data["demos"]),
+            format=data["format"],
+            position=data["position"],
+            rule=None if data["rule"] is None else DemoRule.from_json(data["rule"]),
+        )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where the text of an input field goes. `before` and `after` vanish with an optional input that is not given."""
+
+    field: str
+    before: str = ""
+    after: str = ""
+
+
+Part: TypeAlias = str | Slot
+
+
+@dataclass(frozen=True)
+class Message:
+    """One chat message: literal text and slots."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A prompt rendered once. `render(inputs)` fills the slots; `parse(reply)` gives typed values in JSON form.
+
+    format: name of the format whose value rules fill the slots and whose grammar reads the reply.
+    head, demos, tail: the messages before the demonstrations, one tuple of messages a demonstration (no slots in
+        them), and the messages that ask the question.
+    demo_inputs: JSON text of each demonstration's inputs, what a rule compares with the query; empty without a rule.
+    rule: picks from `demos` per query; None shows all of them in order.
+    response_schema_json: canonical JSON Schema text to constrain the reply with where the server can, or None.
+    """
+
+    format: str
+    schema: Schema
+    head: tuple[Message, ...]
+    demos: tuple[tuple[Message, ...], ...]
+    tail: tuple[Message, ...]
+    rule: DemoRule | None = None
+    demo_inputs: tuple[str, ...] = ()
+    response_schema_json: str | None = None
+
+    def render(self, inputs: Mapping[str, object]) -> list[dict[str, str]]:
+        """The messages of one call: [{"role": ..., "content": ...}].
+
+        inputs: field name -> Python or JSON value. Raises SchemaError on a missing required or an unknown field.
+        """
+        from .formats import get_format
+
+        return get_format(self.format).render(self, inputs)
+
+    def parse(self, reply: str) -> dict[str, JSON]:
+        """Output field -> value in JSON form, checked against the schema. Raises ReplyError with the reason."""
+        from .formats import get_format
+
+        return get_format(self.format).parse(self, reply)
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.to_json())
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "format": self.format,
+            "schema": self.schema.to_json(),
+            "head": [_message_json(message) for message in self.head],
+            "demos": [[_message_json(message) for message in demo] for demo in self.demos],
+            "tail": [_message_json(message) for message in self.tail],
+            "rule": None if self.rule is None else self.rule.to_json(),
+            "demo_inputs": list(self.demo_inputs),
+            "response_schema": None if self.response_schema_json is None else json.loads(self.response_schema_json),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, JSON]) -> Template:
+        return cls(
+            format=data["format"],
+            schema=Schema.from_json(data["schema"]),
+            head=tuple(_message(m) for m in data["head"]),
+            demos=tuple(tuple(_message(m) for m in demo) for demo in data["demos"]),
+            tail=tuple(_message(m) for m in data["tail"]),
+            rule=None if data["rule"] is None else DemoRule.from_json(data["rule"]),
+            demo_inputs=tuple(data["demo_inputs"]),
+            response_schema_json=None if data["response_schema"] is None else canonical(data["response_schema"]),
+        )
+
+
+def _message_json(message: Message) -> dict[str, JSON]:
+    parts = [p if isinstance(p, str) else {"slot": p.field, "before": p.before, "after": p.after} for p in message.parts]
+    return {"role": message.role, "parts": parts}
+
+
+def _message(data: dict[str, JSON]) -> Message:
+    parts = (p if isinstance(p, str) else Slot(p["slot"], p["before"], p["after"]) for p in data["parts"])
+    return Message(data["role"], tuple(parts))

@@ -1,0 +1,226 @@
+"""What a search is: `Teleprompter`, the rounds it yields, and the `Workbench` that is all it may use."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from ..signatures.candidate import Candidate
+from ..signatures.canonical import JSON
+from ..signatures.example import Example
+
+Messages: TypeAlias = Sequence[Mapping[str, str]]
+FailureKind: TypeAlias = Literal["unparsed", "refused", "truncated", "overflow", "program_error"]
+
+
+@dataclass(frozen=True)
+class Spend:
+    """Distinct requests and what they cost. usd is 0.0 where no price is known."""
+
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Spend) -> Spend:
+        return Spend(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One predictor's call within an execution: its path, inputs and outputs in JSON form, and the reply's text."""
+
+    path: str
+    inputs: Mapping[str, JSON]
+    outputs: Mapping[str, JSON]
+    reply: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one execution of a candidate on an example gave.
+
+    score: in the metric's range; 0 (the range's lower end) when `failure` names a failure of the program on that row.
+    outputs: the program's result in JSON form, empty on failure. feedback: the metric's words, or "".
+    reason: why it failed, in words, or "".
+    """
+
+    score: float
+    outputs: Mapping[str, JSON] = field(default_factory=dict)
+    feedback: str = ""
+    trace: tuple[Step, ...] = ()
+    failure: FailureKind | None = None
+    reason: str = ""
+    spend: Spend = Spend()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a candidate comes from: the teleprompter, its move ("induction", "resample", "demonstrations") and details."""
+
+    teleprompter: str
+    move: str
+    detail: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's scores, one an example, in the order of `examples` (digests). Comparable only on equal examples."""
+
+    candidate: Candidate
+    values: tuple[float, ...]
+    examples: tuple[str, ...]
+    failures: int = 0
+
+    @property
+    def mean(self) -> float:
+        return sum(self.values) / len(self.values) if self.values else 0.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a search yields after each round: its name, what it proposed, and the best so far (None before any)."""
+
+    name: str
+    proposed: tuple[Candidate, ...] = ()
+    best: Score | None = None
+
+
+class Workbench(Protocol):
+    """All that a teleprompter may do. Calls are batches, answered in the order asked; any of them may raise BudgetSpent.
+
+    Rows of `pool` are for induction, errors and demonstrations; rows of `dev` are what candidates are selected on.
+    """
+
+    @property
+    def student(self) -> Candidate: ...
+    @property
+    def pool(self) -> tuple[Example, ...]: ...
+    @property
+    def dev(self) -> tuple[Example, ...]: ...
+    @property
+    def known(self) -> Sequence[Score]:
+        """Every candidate recorded so far in this compile, by anyone, best first. The student is among them."""
+        ...
+
+    @property
+    def remaining(self) -> Remaining: ...
+
+    def ask(
+        self, requests: Sequence[Messages], n: int = 1, *, temperature: float = 1.0, max_tokens: int = 512, purpose: str
+    ) -> list[list[str]]:
+        """n replies of the optimizer LM for each message list. Every draw is a new sample, also for equal messages."""
+        ...
+
+    def admit(self, candidate: Candidate, predictor: str, texts: Sequence[str]) -> list[Candidate]:
+        """`candidate` with each proposed instruction, after the guard rails; each rejection is recorded with its reason."""
+        ...
+
+    def predict(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
+        """Outcomes with outputs, traces and scores; memoised."""
+        ...
+
+    def score(
+        self,
+        candidates: Sequence[Candidate],
+        examples: Sequence[Example] | None = None,
+        *,
+        origin: Origin | Sequence[Origin] | None = None,
+        parents: Sequence[Candidate] = (),
+    ) -> list[Score]:
+        """Paired scores on `examples` (default: all of dev), memoised. Scoring on all of dev records the candidate.
+
+        When the budget ends in the middle, candidates already scored whole are recorded and BudgetSpent is raised.
+        """
+        ...
+
+    def record(
+        self, candidate: Candidate, score: Score, *, origin: Origin, parents: Sequence[Candidate] = ()
+    ) -> None:
+        """Records a score that came otherwise (a part of dev). Only full-dev scores compete for the finalist."""
+        ...
+
+    def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
+        """Mean log-probability per token of each example's labels after the rendered prompt (single predictor).
+
+        Raises LMError that names the substitute where the LM gives no such log-probabilities.
+        """
+        ...
+
+    def bootstrap(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
+        """Like `predict`, but the metric is called with the trace (dspy's convention when bootstrapping)."""
+        ...
+
+    def rng(self, purpose: str) -> random.Random:
+        """A generator derived from the run's seed and the purpose: equal for equal purposes. Use only `.random()`."""
+        ...
+
+    def log(self, event: str, **detail: JSON) -> None:
+        """A line in the run's event log; counts by event name are part of the evidence."""
+        ...
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What the search account still holds, worst cases deducted; None where the budget does not limit.
+
+    evaluations: how many executions of the student would still fit.
+    """
+
+    calls: int | None
+    tokens: int | None
+    usd: float | None
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a search expects to do with a budget: optimizer calls, executions of a candidate, and a sentence."""
+
+    asks: int
+    executions: int
+    summary: str
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a search knows before it starts: rows, predictors, and how many executions the search account affords."""
+
+    pool: int
+    dev: int
+    predictors: int
+    executions: int
+
+
+class Teleprompter(ABC):
+    """A search over candidates. Subclasses are frozen dataclasses: their fields are their settings.
+
+    `search(bench)` is a generator: it yields a `Round` after each round and may be paused or closed at any yield.
+    It keeps no state outside the generator, draws randomness only from `bench.rng`, and lets BudgetSpent pass.
+    """
+
+    @abstractmethod
+    def search(self, bench: Workbench) -> Iterator[Round]: ...
+
+    @abstractmethod
+    def forecast(self, sizes: Sizes) -> Forecast:
+        """What `plan()` prints: computed from sizes alone, without a call."""
+
+    def settings(self) -> dict[str, JSON]:
+        """Name and settings as JSON, part of a run's identity."""
+        values: dict[str, JSON] = {}
+        if is_dataclass(self):
+            values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {"name": type(self).__name__, **values}
+
+
+def _plain(value: object) -> JSON:
+    if isinstance(value, Teleprompter):
+        return value.settings()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return repr(value)
