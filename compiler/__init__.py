@@ -1,0 +1,1 @@
+"""RUNS it: money, calls, evidence, the frozen file. Imports teleprompters and signatures."""

@@ -1,0 +1,59 @@
+"""AttemptLog: every attempt at a paid request is written down before it is sent, so that a kill hides nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from ..teleprompters.base import Spend
+
+
+class AttemptLog:
+    """An append-only file: one line when an attempt is about to be sent, one when it has ended.
+
+    path: in the run folder. answered: whether the reply cache holds a whole reply for a request key; an attempt that
+    was sent, never ended and has no reply was in flight at a kill and may have been billed.
+    unanswered: the worst case of each such attempt, and of each that ended as "maybe", of all earlier processes.
+    """
+
+    def __init__(self, path: Path, answered: Callable[[str], bool]) -> None:
+        self.unanswered = tuple(_unanswered(path, answered))
+        # O_APPEND and one write a line: what the kernel has taken survives a kill of this process.
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if path.stat().st_size:
+            os.write(self._file, b"\n")  # a line torn by a full disk must not swallow the next one
+
+    def begin(self, key: str, bound: Spend) -> None:
+        self._write(["begin", key, bound.calls, bound.tokens, bound.usd])
+
+    def end(self, key: str, how: Literal["reply", "unbilled", "maybe"]) -> None:
+        self._write([how, key])
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _write(self, row: list[object]) -> None:
+        os.write(self._file, json.dumps(row).encode() + b"\n")
+
+
+def _unanswered(path: Path, answered: Callable[[str], bool]) -> list[Spend]:
+    if not path.exists():
+        return []
+    open_attempts: dict[str, Spend] = {}
+    lost: list[Spend] = []
+    for line in path.read_bytes().splitlines():
+        try:
+            kind, key, *cost = json.loads(line)
+        except ValueError:
+            continue
+        if kind == "begin":
+            open_attempts[key] = Spend(*cost)
+        elif key in open_attempts:
+            bound = open_attempts.pop(key)
+            if kind == "maybe":
+                lost.append(bound)
+    lost += [bound for key, bound in open_attempts.items() if not answered(key)]
+    return lost

@@ -1,0 +1,1 @@
+"""WHAT a predictor says. No search, no network; dspy only in dspy_bridge.py."""
