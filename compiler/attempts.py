@@ -17,10 +17,11 @@ class AttemptLog:
     path: in the run folder. answered: whether the reply cache holds a whole reply for a request key; an attempt that
     was sent, never ended and has no reply was in flight at a kill and may have been billed.
     unanswered: the worst case of each such attempt, and of each that ended as "maybe", of all earlier processes.
+    paid: keys of the requests that earlier processes of this run paid for.
     """
 
     def __init__(self, path: Path, answered: Callable[[str], bool]) -> None:
-        self.unanswered = tuple(_unanswered(path, answered))
+        self.unanswered, self.paid = _earlier(path, answered)
         # O_APPEND and one write a line: what the kernel has taken survives a kill of this process.
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if path.stat().st_size:
@@ -39,12 +40,11 @@ class AttemptLog:
         os.write(self._file, json.dumps(row).encode() + b"\n")
 
 
-def _unanswered(path: Path, answered: Callable[[str], bool]) -> list[Spend]:
-    if not path.exists():
-        return []
+def _earlier(path: Path, answered: Callable[[str], bool]) -> tuple[tuple[Spend, ...], frozenset[str]]:
     open_attempts: dict[str, Spend] = {}
     lost: list[Spend] = []
-    for line in path.read_bytes().splitlines():
+    paid: set[str] = set()
+    for line in path.read_bytes().splitlines() if path.exists() else ():
         try:
             kind, key, *cost = json.loads(line)
         except ValueError:
@@ -55,5 +55,11 @@ def _unanswered(path: Path, answered: Callable[[str], bool]) -> list[Spend]:
             bound = open_attempts.pop(key)
             if kind == "maybe":
                 lost.append(bound)
-    lost += [bound for key, bound in open_attempts.items() if not answered(key)]
-    return lost
+            elif kind == "reply":
+                paid.add(key)
+    for key, bound in open_attempts.items():
+        if answered(key):
+            paid.add(key)
+        else:
+            lost.append(bound)
+    return tuple(lost), frozenset(paid)

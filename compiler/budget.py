@@ -107,6 +107,15 @@ class Tally:
         return Spend(self.calls, self.tokens, self.usd / _USD)
 
 
+@dataclass(frozen=True)
+class Left:
+    """What an account still holds; None in a currency without a limit."""
+
+    calls: int | None
+    tokens: int | None
+    usd: float | None
+
+
 @dataclass
 class _Book:
     limit: Limit
@@ -150,7 +159,10 @@ class Ledger:
         self._lock = threading.Lock()
         self.paid = Tally()
         self.refused = 0
+        # Replies that earlier processes of this run paid for are paid, also where those of other runs are free.
+        self._paid_before: frozenset[str] = frozenset()
         if attempts is not None:
+            self._paid_before = attempts.paid
             for bound in attempts.unanswered:
                 self._faults.spent.add(bound)
 
@@ -177,6 +189,16 @@ class Ledger:
             book.shut = fitting == 0
             return fitting
 
+    def extend(self, spend: Spend) -> bool:
+        """Reserves more for an execution that passed its worst case; False, and nothing reserved, when it does not fit."""
+        with self._lock:
+            book = self._books[self._open]
+            book.reserved.add(spend)
+            if book.limit.holds(book.spent.plus(book.reserved)):
+                return True
+            book.reserved.add(spend, times=-1)
+            return False
+
     def settle(self, account: Account) -> None:
         """Drops what was reserved: all that was admitted is done and charged."""
         with self._lock:
@@ -193,7 +215,7 @@ class Ledger:
             if mark in self._seen:
                 return
             self._seen.add(mark)
-            if paid or self.budget.cached == "counted":
+            if paid or self.budget.cached == "counted" or key in self._paid_before:
                 self._books[self._open].spent.add(spend)
 
     def begin(self, key: str, bound: Spend) -> None:
@@ -251,6 +273,16 @@ class Ledger:
     def is_shut(self, account: Account) -> bool:
         with self._lock:
             return self._books[account].shut
+
+    def left(self, account: Account) -> Left:
+        """What an account still holds, reservations deducted; None in a currency without a limit."""
+        with self._lock:
+            book = self._books[account]
+            used = book.spent.plus(book.reserved)
+            calls = None if book.limit.calls is None else max(0, book.limit.calls - used.calls)
+            tokens = None if book.limit.tokens is None else max(0, book.limit.tokens - used.tokens)
+            usd = None if book.limit.usd is None else max(0, book.limit.usd - used.usd) / _USD
+            return Left(calls, tokens, usd)
 
     def room(self, account: Account, worst: Spend) -> int:
         """How many items of this worst case would fit now; a million where nothing limits."""

@@ -180,6 +180,11 @@ class Template:
 
         return get_format(self.format).parse(self, reply)
 
+    @property
+    def response_schema(self) -> dict[str, JSON] | None:
+        """The JSON Schema to constrain the reply with, parsed."""
+        return None if self.response_schema_json is None else json.loads(self.response_schema_json)
+
     @cached_property
     def digest(self) -> str:
         return digest(self.to_json())

@@ -1,0 +1,235 @@
+"""One execution of a candidate on an example: which requests it makes, and what they cost.
+
+`predict` is the one place where a predictor's call is spelled out. It is a generator of requests, so that the evaluator
+can drive thousands of them in step on the fast path and a thread can drive one inside a user's program: both send
+identical requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ..signatures.candidate import Candidate, Part
+from ..signatures.canonical import JSON
+from ..signatures.errors import BudgetError, LMError, ProgramError, ReplyError
+from ..signatures.reask import reask_messages
+from ..signatures.values import to_json
+from ..teleprompters.base import FailureKind, Messages, Spend, Step
+from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
+from .lm.request import Reply, Request
+
+if TYPE_CHECKING:
+    from .lm import LM
+
+# The execution that the running thread works for; set around a user's program and its metric.
+CURRENT: ContextVar[Execution | None] = ContextVar("burnish_execution", default=None)
+
+
+class RowFailure(ReplyError):
+    """The program's failure on one row: a score of 0, counted by kind. Never a server's or a budget's fault."""
+
+    def __init__(self, kind: FailureKind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class Sender(Protocol):
+    """Answers one request from a worker thread."""
+
+    def send(self, lm: LM, request: Request) -> Reply: ...
+
+
+class Reserves(Protocol):
+    """Lets an execution have more than its worst case, while the account has room."""
+
+    def extend(self, spend: Spend) -> bool: ...
+
+
+@dataclass
+class Execution:
+    """One run of a candidate on an example: numbers its requests, keeps to its worst case, adds up what it spent.
+
+    worst: what was reserved for it. fatal: the first error that must stop the run even if the program swallows it.
+    """
+
+    candidate: Candidate
+    lms: Mapping[str, LM]
+    worst: Spend
+    reserves: Reserves
+    requests: list[tuple[str, Spend]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    fatal: BaseException | None = None
+    _ordinals: dict[str, int] = field(default_factory=dict)
+    _bound: list[int | float] = field(default_factory=lambda: [0, 0, 0.0])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def number(self, lm: LM, request: Request) -> Request:
+        """The request as the n-th equal one of this execution, its worst case deducted from what was reserved.
+
+        Raises BudgetError when the program makes more calls than were reserved and the account has no room for them.
+        """
+        bound = lm.bound(request)
+        with self._lock:
+            ordinal = self._ordinals.get(request.key, 0)
+            self._ordinals[request.key] = ordinal + 1
+            self._bound = [self._bound[0] + bound.calls, self._bound[1] + bound.tokens, self._bound[2] + bound.usd]
+            within = (
+                self._bound[0] <= self.worst.calls
+                and self._bound[1] <= self.worst.tokens
+                and self._bound[2] <= self.worst.usd * (1 + 1e-9)
+            )
+        if not within and not self.reserves.extend(bound):
+            raise BudgetError(
+                f"The program made {self._bound[0]} calls on one example; {self.worst.calls} were reserved, from the most "
+                "that its first rows needed, and the budget has no room for more. Declare the most it may make with "
+                "Budget(..., calls_per_example=N). Everything paid for is kept; run again with the same run_dir."
+            )
+        return request.at(ordinal) if ordinal else request
+
+    def settle(self, lm: LM, request: Request, reply: Reply) -> None:
+        with self._lock:
+            self.requests.append((request.key, lm.spend(request, reply)))
+
+    @property
+    def spend(self) -> Spend:
+        return sum((spend for _, spend in self.requests), Spend())
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A predictor's parsed answer: output values in JSON form and the reply's text."""
+
+    outputs: Mapping[str, JSON]
+    text: str
+
+
+def predict(part: Part, lm: LM, inputs: Mapping[str, object]) -> Generator[Request, Reply | AttemptFailure, Spoken]:
+    """The calls of one predictor on its inputs: render, ask, parse, and ask once more where the reply policy says so.
+
+    Yields each request and is sent its reply. Raises RowFailure when the predictor fails on this row.
+    """
+    template = part.prompt.template
+    messages: Messages = template.render(inputs)
+    text, finish = _read((yield _request(part, lm, messages)))
+    try:
+        return Spoken(template.parse(text), text)
+    except ReplyError as failure:
+        if part.settings.reply_policy == "none":
+            raise _unparsed(failure, finish) from None
+        messages = reask_messages(template.render(inputs), text, str(failure))
+    text, finish = _read((yield _request(part, lm, messages)))
+    try:
+        return Spoken(template.parse(text), text)
+    except ReplyError as failure:
+        raise _unparsed(failure, finish) from None
+
+
+def bound_of(part: Part, lm: LM, inputs: Mapping[str, object]) -> Spend:
+    """The worst case of one predictor's calls on these inputs, the re-ask included where the policy has one."""
+    messages = part.prompt.template.render(inputs)
+    first = lm.bound(_request(part, lm, messages))
+    if part.settings.reply_policy == "none":
+        return first
+    # The re-ask shows the reply again (at most max_tokens, each at least a byte on the way back) and the reason.
+    reply = "x" * (4 * int(_request(part, lm, messages).body.get("max_tokens", 0)))
+    return first + lm.bound(_request(part, lm, reask_messages(messages, reply, "x" * 500)))
+
+
+def _request(part: Part, lm: LM, messages: Messages) -> Request:
+    schema_json = part.prompt.template.response_schema
+    return lm.chat(messages, schema=schema_json, **part.settings.params)
+
+
+def _read(reply: Reply | AttemptFailure) -> tuple[str, str]:
+    if isinstance(reply, ContextOverflow):
+        raise RowFailure("overflow", f"The prompt does not fit the model's context: {reply}")
+    if isinstance(reply, ContentRefused):
+        raise RowFailure("refused", f"A content filter refused the request: {reply}")
+    if isinstance(reply, AttemptFailure):
+        raise LMError(str(reply))
+    finish = reply.finish_reasons[0]
+    if finish == "content_filter":
+        raise RowFailure("refused", "A content filter stopped the reply.")
+    return reply.text, finish
+
+
+def _unparsed(failure: ReplyError, finish: str) -> RowFailure:
+    if finish == "length":
+        return RowFailure("truncated", f"The reply was cut at max_tokens before it was whole: {failure}")
+    return RowFailure("unparsed", str(failure))
+
+
+def call_predictor(sender: Sender, path: str, inputs: Mapping[str, object]) -> Spoken:
+    """A predictor's call inside a user's program, on behalf of the execution of this thread.
+
+    Errors that are no failure of the program (a dead server, a spent budget) are noted on the execution as well, since
+    the program around it may catch them.
+    """
+    execution = current(f"predictor {path!r}")
+    part = execution.candidate[path]
+    lm = execution.lms[part.settings.role]
+    asking = predict(part, lm, inputs)
+    try:
+        request = next(asking)
+        while True:
+            request = execution.number(lm, request)
+            request = asking.send(_answer(sender, execution, lm, request))
+    except StopIteration as stop:
+        spoken: Spoken = stop.value
+    except RowFailure:
+        raise
+    except BaseException as error:
+        execution.fatal = execution.fatal or error
+        raise
+    shown = {name: to_json(value) for name, value in inputs.items()}
+    execution.steps.append(Step(path, shown, spoken.outputs, spoken.text))
+    return spoken
+
+
+def _answer(sender: Sender, execution: Execution, lm: LM, request: Request) -> Reply | AttemptFailure:
+    try:
+        reply = sender.send(lm, request)
+    except (ContextOverflow, ContentRefused) as failure:
+        return failure
+    execution.settle(lm, request, reply)
+    return reply
+
+
+def ask_judge(sender: Sender, lm: LM, messages: Messages, params: Mapping[str, JSON]) -> str:
+    """A call of the judge LM inside a metric, on behalf of the execution of this thread."""
+    execution = current("judge()")
+    try:
+        request = execution.number(lm, lm.chat(messages, **params))
+        reply = sender.send(lm, request)
+        execution.settle(lm, request, reply)
+        return reply.text
+    except BaseException as error:
+        execution.fatal = execution.fatal or error
+        raise
+
+
+def current(who: str) -> Execution:
+    execution = CURRENT.get()
+    if execution is None:
+        raise ProgramError(
+            f"{who} was called in a thread that the program started by itself, where its run is not known. "
+            "Start threads with contextvars.copy_context().run, or use dspy.Parallel."
+        )
+    return execution
+
+
+def advance(
+    asking: Generator[Request, Reply | AttemptFailure, Spoken], reply: Reply | AttemptFailure | None
+) -> Request | Spoken | RowFailure:
+    """One step: sends the reply (None to start) and returns the next request, the answer, or the row's failure."""
+    try:
+        return next(asking) if reply is None else asking.send(reply)
+    except StopIteration as stop:
+        spoken: Spoken = stop.value
+        return spoken
+    except RowFailure as failure:
+        return failure
