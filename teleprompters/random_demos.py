@@ -1,0 +1,232 @@
+"""RandomDemos: the best of some random demonstration sets, in each of some formats. The baseline of other searches."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..signatures.candidate import Candidate
+from ..signatures.canonical import JSON
+from ..signatures.errors import SchemaError
+from ..signatures.example import Example
+from ..signatures.prompt import Demo
+from ..signatures.schema import Schema
+from .base import Forecast, Origin, Outcome, Round, Score, Sizes, Teleprompter, Workbench
+from .draws import draw, shuffled
+
+MOST_SETS = 64  # where the budget would allow more: the best of 64 random sets is hardly ever beaten by the next one
+BOOTSTRAP_SHARE = 4  # at most a quarter of what is left goes into traces, the rest into scoring
+TRACES_PER_DEMO = 4  # correct traces to collect for each place in a set, so that sets differ
+
+
+@dataclass(frozen=True)
+class RandomDemos(Teleprompter):
+    """Scores random demonstration sets on all of dev, each set in each format, and keeps the best.
+
+    demos: demonstrations in a set (fewer when the pool holds fewer rows).
+    sets: how many sets are drawn; None: as many as the budget scores, at most 64.
+    formats: names of formats; None: the student's own and "plain". Before any set, the student is scored in each
+        format as it stands, so that a report can tell what the format alone brings. A format in which everything
+        scores 0, bare and with the first set, while another does better, is left out of later rounds.
+    source: "labelled": rows of the pool. "bootstrapped": inputs and outputs of the program's own correct executions
+        of pool rows. "both": sets take turns. A predictor with a field that is no column of the data (a reasoning, an
+        intermediate result) is always shown bootstrapped demonstrations; all predictors get theirs from the same rows.
+    threshold: the score from which an execution counts as correct.
+
+    A set is drawn uniformly, without replacement, and no set is drawn twice. Raises ValueError on settings that name
+    nothing: demos or sets below 1, an unknown source, no formats.
+    Source: the random and best-of-K baselines of Khattab et al. 2023, arXiv 2310.03714 (there: random search).
+    """
+
+    demos: int = 4
+    sets: int | None = None
+    formats: tuple[str, ...] | None = None
+    source: Literal["labelled", "bootstrapped", "both"] = "labelled"
+    threshold: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.demos < 1:
+            raise ValueError(f"RandomDemos(demos={self.demos}) shows nothing. Give at least 1.")
+        if self.sets is not None and self.sets < 1:
+            raise ValueError(f"RandomDemos(sets={self.sets}) draws nothing. Give at least 1, or None for the budget's.")
+        if self.source not in ("labelled", "bootstrapped", "both"):
+            raise ValueError(f"RandomDemos(source={self.source!r}): known are 'labelled', 'bootstrapped' and 'both'.")
+        if self.formats is not None and (not isinstance(self.formats, tuple) or not self.formats):
+            raise ValueError(
+                f"RandomDemos(formats={self.formats!r}): give a tuple of names, such as ('chat', 'plain')."
+            )
+
+    def search(self, bench: Workbench) -> Iterator[Round]:
+        rng = bench.rng("random demonstrations")
+        starts = self._starts(bench)
+        bare = {name: self._score_bare(bench, name, start) for name, start in starts.items()}
+        best = max(bare.values(), key=_mean)
+        yield Round("formats", tuple(starts.values()), best)
+
+        hands = self._hands(bench, best.candidate, rng)
+        live = list(starts)
+        for number, drawn in enumerate(self._draws(hands, rng), start=1):
+            # The first set is always tried; later ones only when they can be scored whole.
+            if self.sets is None and number > 1 and bench.remaining.evaluations < len(bench.dev):
+                return
+            scored = {name: self._score_set(bench, name, starts[name], drawn) for name in live}
+            best = max(best, *scored.values(), key=_mean)
+            if number == 1:
+                live = [name for name in live if not _hopeless(bare[name], scored[name], best)]
+            yield Round(f"set {number}", tuple(score.candidate for score in scored.values()), best)
+
+    def forecast(self, sizes: Sizes) -> Forecast:
+        formats = 2 if self.formats is None else len(self.formats)
+        affordable = max(0, sizes.executions // max(1, sizes.dev) - formats) // formats
+        sets = min(MOST_SETS, affordable) if self.sets is None else self.sets
+        sets = min(sets, math.comb(sizes.pool, min(self.demos, sizes.pool)))
+        traces = 0 if self.source == "labelled" else min(sizes.pool, sizes.executions // BOOTSTRAP_SHARE)
+        executions = min(sizes.executions, formats * (1 + sets) * sizes.dev + traces)
+        return Forecast(
+            asks=0,
+            executions=executions,
+            summary=f"RandomDemos: about {sets} sets of {self.demos} demonstrations in up to {formats} formats, "
+            f"each scored on {sizes.dev} rows; no optimizer calls.",
+        )
+
+    def _starts(self, bench: Workbench) -> dict[str, Candidate]:
+        """The student in each format, without formats that cannot hold it (an instruction that has their markers)."""
+        student = bench.student
+        own = {student.prompt(path).format for path in student.predictors}
+        name = own.pop() if len(own) == 1 else "the student's own"
+        starts = {name: student} if self.formats is None else {}
+        for format_name in ("plain",) if self.formats is None else self.formats:
+            candidate = student
+            for path in student.predictors:
+                candidate = candidate.with_prompt(path, format=format_name)
+            try:
+                known = candidate in starts.values()
+            except SchemaError as error:
+                if self.formats is not None:
+                    raise
+                bench.log("format left out", format=format_name, reason=str(error))
+                continue
+            if not known:
+                starts[format_name] = candidate
+        return starts
+
+    def _score_bare(self, bench: Workbench, name: str, start: Candidate) -> Score:
+        origin = Origin("RandomDemos", "format", {"format": name})
+        return bench.score([start], origin=origin, parents=[bench.student])[0]
+
+    def _hands(self, bench: Workbench, teacher: Candidate, rng: random.Random) -> list[_Hand]:
+        """What to draw from: rows shown by their labels, rows shown by what the teacher did right on them, or both."""
+        schemas = {path: bench.student.prompt(path).schema for path in bench.student.predictors}
+        labelled = [path for path, schema in schemas.items() if any(_holds(row, schema) for row in bench.pool)]
+        rows = tuple(row for row in bench.pool if all(_holds(row, schemas[path]) for path in labelled))
+        unlabelled = [path for path in schemas if path not in labelled]
+        traced = {"labelled": [unlabelled], "bootstrapped": [list(schemas)], "both": [unlabelled, list(schemas)]}
+        hands = []
+        traces: dict[Example, Outcome] | None = None
+        for paths in traced[self.source]:
+            if paths and traces is None:
+                traces = self._bootstrap(bench, teacher, shuffled(rows, rng))
+            if not paths:
+                hands.append(_Hand(schemas, rows, {}, ()))
+            elif traces:
+                hands.append(_Hand(schemas, tuple(traces), traces, tuple(paths)))
+        if not hands:
+            bench.log("no correct trace", threshold=self.threshold)
+            shown = {path: schemas[path] for path in labelled}  # the others go without demonstrations
+            hands = [_Hand(shown, rows, {}, ())] if shown else []
+        return [hand for hand in hands if hand.rows]
+
+    def _bootstrap(self, bench: Workbench, teacher: Candidate, rows: Sequence[Example]) -> dict[Example, Outcome]:
+        wanted = TRACES_PER_DEMO * self.demos
+        tries = min(len(rows), max(self.demos, bench.remaining.evaluations // BOOTSTRAP_SHARE))
+        correct: dict[Example, Outcome] = {}
+        for first in range(0, tries, wanted):
+            batch = rows[first : min(tries, first + wanted)]
+            for row, outcome in zip(batch, bench.bootstrap(teacher, batch), strict=True):
+                if outcome.failure is None and outcome.score >= self.threshold:
+                    correct[row] = outcome
+            if len(correct) >= wanted:
+                break
+        return correct
+
+    def _draws(self, hands: Sequence[_Hand], rng: random.Random) -> Iterator[_Set]:
+        """Sets never drawn before, the hands in turn, until `sets` are drawn or none is left."""
+        seen: list[set[frozenset[str]]] = [set() for _ in hands]
+        for number in range(MOST_SETS if self.sets is None else self.sets):
+            unfinished = [n for n, hand in enumerate(hands) if len(seen[n]) < hand.combinations(self.demos)]
+            if not unfinished:
+                return
+            turn = unfinished[number % len(unfinished)]
+            while True:
+                rows = draw(hands[turn].rows, self.demos, rng)
+                key = frozenset(row.digest for row in rows)
+                if key not in seen[turn]:
+                    break
+            seen[turn].add(key)
+            yield _Set(tuple(rows), hands[turn].demonstrations(rows), hands[turn].source)
+
+    def _score_set(self, bench: Workbench, name: str, start: Candidate, drawn: _Set) -> Score:
+        candidate = start
+        for path, demos in drawn.demos.items():
+            if demos:
+                candidate = candidate.with_prompt(path, demos=demos, rule=None)
+        detail = {"format": name, "rows": [row.digest for row in drawn.rows], "source": drawn.source}
+        return bench.score([candidate], origin=Origin("RandomDemos", "demonstrations", detail), parents=[start])[0]
+
+
+@dataclass(frozen=True)
+class _Set:
+    rows: tuple[Example, ...]
+    demos: dict[str, tuple[Demo, ...]]
+    source: str
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """Rows to draw from. `traced` predictors show what the program did on a row, the others the row's own values."""
+
+    schemas: dict[str, Schema]
+    rows: tuple[Example, ...]
+    traces: dict[Example, Outcome]
+    traced: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        return "bootstrapped" if self.traced else "labelled"
+
+    def combinations(self, demos: int) -> int:
+        return math.comb(len(self.rows), min(demos, len(self.rows)))
+
+    def demonstrations(self, rows: Sequence[Example]) -> dict[str, tuple[Demo, ...]]:
+        return {path: tuple(self._shown(path, schema, rows)) for path, schema in self.schemas.items()}
+
+    def _shown(self, path: str, schema: Schema, rows: Sequence[Example]) -> Iterator[Demo]:
+        for row in rows:
+            if path not in self.traced:
+                yield _demo(schema, row.values)
+                continue
+            # The last call of a predictor that was called more than once: the nearest to the answer that was right.
+            step = next((step for step in reversed(self.traces[row].trace) if step.path == path), None)
+            if step is not None:
+                yield _demo(schema, {**step.inputs, **step.outputs})
+
+
+def _holds(row: Example, schema: Schema) -> bool:
+    inputs = all(row.values.get(field.name) is not None or not field.required for field in schema.inputs)
+    return inputs and all(row.values.get(field.name) is not None for field in schema.outputs)
+
+
+def _demo(schema: Schema, values: Mapping[str, JSON]) -> Demo:
+    names = [field.name for field in (*schema.inputs, *schema.outputs)]
+    return Demo.of({name: values[name] for name in names if name in values})
+
+
+def _mean(score: Score) -> float:
+    return score.mean
+
+
+def _hopeless(bare: Score, with_demos: Score, best: Score) -> bool:
+    return not any(bare.values) and not any(with_demos.values) and best.mean > with_demos.mean
