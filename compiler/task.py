@@ -1,0 +1,168 @@
+"""Task: the checked arguments of a compile. Everything that can be wrong with them is found here, before any call."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..signatures.canonical import JSON
+from ..signatures.errors import BudgetError, BurnishError, LMError
+from ..signatures.example import Example
+from ..teleprompters.base import Teleprompter
+from .budget import Budget
+from .metrics import Metric, as_metric, check_fields
+from .splits import Splits, split
+from .workbench import fingerprint
+
+if TYPE_CHECKING:
+    from ..signatures.dspy_bridge import Program
+    from .lm import LM
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is compiled, on what, with what. lms: by role, "task", "optimizer" and "judge"."""
+
+    program: Program
+    splits: Splits
+    metric: Metric
+    report_metrics: tuple[Metric, ...]
+    lms: Mapping[str, LM]
+    teleprompter: Teleprompter
+    budget: Budget
+    seed: int
+    min_gain: float
+    concurrency: int | None
+
+    @property
+    def identity(self) -> dict[str, JSON]:
+        """Everything that decides where a run goes and what its outcomes are; never a key."""
+        return {
+            "program": self.program.identity,
+            "student": {path: [p.prompt.template.digest, p.settings.to_json()] for path, p in self.program.student.parts},
+            "data": self.data,
+            "metric": self.metric.identity,
+            "report_metrics": [metric.identity for metric in self.report_metrics],
+            "lms": {role: {"endpoint": lm.endpoint, **lm.identity()} for role, lm in sorted(self.lms.items())},
+            "teleprompter": self.teleprompter.settings(),
+            "budget": self.budget.to_json(),
+            "seed": self.seed,
+            "min_gain": self.min_gain,
+            "versions": self.versions,
+        }
+
+    @property
+    def data(self) -> dict[str, JSON]:
+        named = {"pool": self.splits.pool, "dev": self.splits.dev, "holdout": self.splits.holdout}
+        return {name: {"rows": len(rows), "digest": fingerprint(rows)} for name, rows in named.items()}
+
+    @property
+    def versions(self) -> dict[str, JSON]:
+        names = ("burnish", "dspy", "optuna")
+        return {name: _version(name) for name in names}
+
+
+def prepare(
+    program: object,
+    *,
+    trainset: object,
+    metric: Metric | Callable[..., Any],
+    valset: object,
+    holdout: object,
+    lm: object,
+    optimizer_lm: object,
+    judge_lm: object,
+    teleprompter: Teleprompter | None,
+    budget: Budget | None,
+    seed: int,
+    concurrency: int | None,
+    report_metrics: Sequence[Metric | Callable[..., Any]],
+    min_gain: float,
+) -> Task:
+    """Checks all arguments against each other. Raises a BurnishError that names the value and the remedy."""
+    from ..signatures.dspy_bridge import read_program
+    from ..signatures.examples import check_examples
+    from ..teleprompters import RandomDemos
+
+    _check_numbers(seed, concurrency, min_gain)
+    if teleprompter is not None and not isinstance(teleprompter, Teleprompter):
+        raise BurnishError(
+            f"teleprompter={teleprompter!r} is not a Burnish teleprompter. Pass an instance such as "
+            "burnish.RandomDemos() or burnish.APE(), or leave it out for the default."
+        )
+    if budget is not None and not isinstance(budget, Budget):
+        raise BudgetError(f"budget={budget!r} is not a Budget. Pass burnish.Budget(calls=1000), for example.")
+    read = read_program(program)
+    train = check_examples(trainset, read, role="trainset")
+    val = None if valset is None else check_examples(valset, read, role="valset")
+    held = None if holdout is None else check_examples(holdout, read, role="holdout")
+    measured = as_metric(metric)
+    reported = tuple(as_metric(one) for one in report_metrics)
+    for one in (measured, *reported):
+        _check_metric(one, read, (*train, *(val or ()), *(held or ())))
+    lms = _lms(lm, optimizer_lm, judge_lm)
+    chosen = budget or Budget.default()
+    _check_prices(chosen, lms)
+    return Task(
+        program=read,
+        splits=split(train, val, held, seed=seed),
+        metric=measured,
+        report_metrics=reported,
+        lms=lms,
+        teleprompter=teleprompter if teleprompter is not None else RandomDemos(),
+        budget=chosen,
+        seed=seed,
+        min_gain=min_gain,
+        concurrency=concurrency,
+    )
+
+
+def _lms(lm: object, optimizer_lm: object, judge_lm: object) -> dict[str, LM]:
+    from ..signatures.dspy_bridge import configured_lm
+    from .lm import as_lm
+
+    task = lm if lm is not None else configured_lm()
+    if task is None:
+        raise LMError(
+            "No LM to compile for: pass compile(..., lm=burnish.LM('model-name')), or configure one with "
+            "dspy.configure(lm=...). Nothing was spent."
+        )
+    resolved = as_lm(task)
+    return {
+        "task": resolved,
+        "optimizer": resolved if optimizer_lm is None else as_lm(optimizer_lm),
+        "judge": resolved if judge_lm is None else as_lm(judge_lm),
+    }
+
+
+def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise BurnishError(f"seed={seed!r} is not a whole number.")
+    if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1):
+        raise BurnishError(f"concurrency={concurrency!r} is not a positive whole number. Leave it out for the default.")
+    if isinstance(min_gain, bool) or not isinstance(min_gain, int | float) or not 0 <= min_gain < float("inf"):
+        raise BurnishError(f"min_gain={min_gain!r} is not a gain in score units, such as 0.02 for two points.")
+
+
+def _check_prices(budget: Budget, lms: Mapping[str, LM]) -> None:
+    for lm in lms.values():
+        if budget.usd is not None and not lm.has_price:
+            raise BudgetError(
+                f"Budget(usd={budget.usd:g}) needs a price for {lm.model!r}, and none is known.\n"
+                f"Pass LM({lm.model!r}, price=Price(input=0.15, output=0.60)) in dollars per million tokens, or give a "
+                "budget in calls or tokens. Nothing was spent."
+            )
+
+
+def _check_metric(metric: Metric, program: Program, rows: Sequence[Example]) -> None:
+    if program.outputs:
+        check_fields(metric, rows, program.outputs)
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unpackaged"

@@ -1,0 +1,316 @@
+"""Bench: the Workbench that teleprompters are given. It has the money, the cache, the records and the guard rails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..signatures.candidate import Candidate
+from ..signatures.canonical import JSON, canonical, digest
+from ..signatures.errors import BudgetSpent, LMError, SchemaError
+from ..signatures.example import Example
+from ..teleprompters.base import Messages, Origin, Outcome, Remaining, Score, Spend
+from ..teleprompters.guards import Rejection, check
+from .budget import Ledger
+from .evaluate import Evaluator, Job, Purpose
+from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
+from .lm.request import Reply, Request
+
+if TYPE_CHECKING:
+    from .lm import LM
+    from .lm.client import Client
+
+ASK_BLOCK = 64  # requests to the optimizer LM admitted together
+MAX_INSTRUCTION = 4000  # characters
+
+STUDENT = Origin("student", "as given")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A candidate scored on all of dev (or on a part, then it cannot become the finalist), and where it came from."""
+
+    number: int
+    score: Score
+    origin: Origin
+    parents: tuple[str, ...]
+    spent: Spend
+    is_whole: bool
+    rejected: str = ""
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "number": self.number,
+            "candidate": self.score.candidate.digest,
+            "mean": self.score.mean,
+            "rows": len(self.score.values),
+            "failures": self.score.failures,
+            "teleprompter": self.origin.teleprompter,
+            "move": self.origin.move,
+            "detail": dict(self.origin.detail),
+            "parents": list(self.parents),
+            "spent": {"calls": self.spent.calls, "tokens": self.spent.tokens, "usd": self.spent.usd},
+            **({"rejected": self.rejected} if self.rejected else {}),
+        }
+
+
+class EventLog:
+    """One JSON line an event in the run folder, and how often each event happened. Written anew by every process: a
+    replay repeats the events."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.counts: Counter[str] = Counter()
+        self._file = None if path is None else path.open("w", encoding="utf-8", buffering=1)
+
+    def write(self, event: str, **detail: JSON) -> None:
+        self.counts[event] += 1
+        if self._file is not None:
+            self._file.write(json.dumps({"event": event, **detail}, ensure_ascii=True, default=repr) + "\n")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+@dataclass
+class Bench:
+    """See `teleprompters.base.Workbench` for what each method promises.
+
+    on_record: called with every new Record, in order (the study's mirror, the progress line).
+    """
+
+    student: Candidate
+    pool: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    evaluator: Evaluator
+    optimizer: LM
+    client: Client
+    ledger: Ledger
+    seed: int
+    events: EventLog
+    on_record: Callable[[Record], None] = lambda record: None
+    records: list[Record] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    _scores: dict[str, dict[str, tuple[float, bool]]] = field(default_factory=dict)
+    _recorded: set[str] = field(default_factory=set)
+    _rejected: dict[str, str] = field(default_factory=dict)
+    _draws: Counter[str] = field(default_factory=Counter)
+    _draws_at_once: bool | None = None  # whether the optimizer LM answers n > 1; found out when first asked
+    _seen_texts: dict[str, set[str]] = field(default_factory=dict)
+
+    # what is known
+
+    @property
+    def known(self) -> Sequence[Score]:
+        return [record.score for record in self.ranking()]
+
+    def ranking(self) -> list[Record]:
+        """Records that may become the finalist, best first. Equal scores: the student, then the shorter prompt."""
+        whole = [record for record in self.records if record.is_whole and not record.rejected]
+        return sorted(whole, key=lambda r: (-r.score.mean, r.number != 0, _length(r.score.candidate), r.number))
+
+    @property
+    def remaining(self) -> Remaining:
+        left = self.ledger.left("search")
+        worst = self.evaluator.worst(Job(self.student, self.dev[0]))
+        return Remaining(left.calls, left.tokens, left.usd, self.ledger.room("search", worst))
+
+    # asking
+
+    def ask(
+        self, requests: Sequence[Messages], n: int = 1, *, temperature: float = 1.0, max_tokens: int = 512, purpose: str
+    ) -> list[list[str]]:
+        self.events.write("ask", purpose=purpose, requests=len(requests), n=n)
+        texts: list[list[str]] = [[] for _ in requests]
+        while short := [i for i, drawn in enumerate(texts) if len(drawn) < n]:
+            at_once = n if n > 1 and self._draws_at_once is not False else 1
+            # While it is unknown whether one call gives n samples, one request finds out.
+            wanted = short[:1] if at_once > 1 and self._draws_at_once is None else short
+            wanted = [i for i in wanted for _ in range(1 if at_once > 1 else n - len(texts[i]))]
+            drawn = self._draw([requests[i] for i in wanted], at_once, temperature=temperature, max_tokens=max_tokens)
+            for i, replies in zip(wanted, drawn, strict=True):
+                texts[i].extend(replies[: n - len(texts[i])])
+            if at_once > 1 and self._draws_at_once is None:
+                self._draws_at_once = len(drawn[0]) == n
+        return texts
+
+    def _draw(self, wanted: Sequence[Messages], n: int, *, temperature: float, max_tokens: int) -> list[list[str]]:
+        plain = [self.optimizer.chat(m, temperature=temperature, max_tokens=max_tokens) for m in wanted]
+        requests = []
+        for messages, base in zip(wanted, plain, strict=True):
+            index = self._draws[base.key]
+            self._draws[base.key] += 1
+            sized = base if n == 1 else self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens, n=n)
+            requests.append(sized.at(index))
+        return [_texts(reply, n) for reply in self._send(self.optimizer, requests)]
+
+    def _send(self, lm: LM, requests: Sequence[Request]) -> list[Reply | AttemptFailure]:
+        """Replies in order, admitted in blocks. Raises BudgetSpent where the search account shuts."""
+        replies: list[Reply | AttemptFailure] = []
+        while rest := requests[len(replies) :]:
+            block = rest[:ASK_BLOCK]
+            admitted = self.ledger.admit("search", [lm.bound(request) for request in block])
+            if not admitted:
+                raise BudgetSpent("the search account is shut")
+            try:
+                replies += self.client.send_many([(lm, request) for request in block[:admitted]])
+            finally:
+                self.ledger.settle("search")
+            self.evaluator.on_block()
+        return replies
+
+    # proposing
+
+    def admit(self, candidate: Candidate, predictor: str, texts: Sequence[str]) -> list[Candidate]:
+        seen = self._seen_texts.setdefault(predictor, set())
+        admitted = []
+        for text in texts:
+            rejection = check(
+                text, candidate=candidate, predictor=predictor, pool=self.pool, seen=seen, max_length=MAX_INSTRUCTION
+            )
+            made = rejection or _with_instruction(candidate, predictor, text)
+            if isinstance(made, Rejection):
+                self.events.write("rejected", predictor=predictor, reason=made.code, sentence=made.sentence, text=text)
+                self.events.counts[f"rejected: {made.code}"] += 1
+            else:
+                admitted.append(made)
+        return admitted
+
+    # scoring
+
+    def predict(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
+        return self._outcomes(candidate, examples, "score")
+
+    def bootstrap(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
+        return self._outcomes(candidate, examples, "bootstrap")
+
+    def _outcomes(self, candidate: Candidate, examples: Sequence[Example], purpose: Purpose) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for block in self.evaluator.run([Job(candidate, example, purpose) for example in examples], "search"):
+            for job, outcome in block:
+                if purpose == "score":
+                    self._note(job, outcome)
+                outcomes.append(outcome)
+        return outcomes
+
+    def score(
+        self,
+        candidates: Sequence[Candidate],
+        examples: Sequence[Example] | None = None,
+        *,
+        origin: Origin | Sequence[Origin] | None = None,
+        parents: Sequence[Candidate] = (),
+    ) -> list[Score]:
+        rows = self.dev if examples is None else tuple(examples)
+        origins = [origin] * len(candidates) if origin is None or isinstance(origin, Origin) else list(origin)
+        try:
+            for block in self.evaluator.run(list(self._unscored(candidates, rows)), "search"):
+                for job, outcome in block:
+                    self._note(job, outcome)
+        finally:
+            # Also when the budget ends in the middle: what was scored whole is recorded.
+            if examples is None or {e.digest for e in rows} >= {e.digest for e in self.dev}:
+                for candidate, source in zip(candidates, origins, strict=True):
+                    if self._is_scored(candidate, self.dev):
+                        self._record(self._score(candidate, self.dev), source or Origin("unknown", "scored"), parents)
+        return [self._score(candidate, rows) for candidate in candidates]
+
+    def record(self, candidate: Candidate, score: Score, *, origin: Origin, parents: Sequence[Candidate] = ()) -> None:
+        self._record(score, origin, parents)
+
+    def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
+        from .likelihood import label_logprobs
+
+        return label_logprobs(self, candidate, examples)
+
+    def _unscored(self, candidates: Sequence[Candidate], rows: Sequence[Example]) -> Iterable[Job]:
+        listed: set[tuple[str, str, str]] = set()
+        for candidate in candidates:
+            known = self._scores.get(candidate.digest, {})
+            for example in rows:
+                job = Job(candidate, example)
+                if example.digest not in known and job.key not in listed:
+                    listed.add(job.key)
+                    yield job
+
+    def _note(self, job: Job, outcome: Outcome) -> None:
+        scores = self._scores.setdefault(job.candidate.digest, {})
+        if job.example.digest not in scores and outcome.failure is not None:
+            self.failures[outcome.failure] += 1
+        scores[job.example.digest] = (outcome.score, outcome.failure is not None)
+        if outcome.failure == "overflow" and job.candidate.digest not in self._rejected:
+            self._rejected[job.candidate.digest] = outcome.reason
+            self.events.write("rejected", reason="overflow", sentence=outcome.reason)
+
+    def _is_scored(self, candidate: Candidate, rows: Sequence[Example]) -> bool:
+        known = self._scores.get(candidate.digest, {})
+        return all(example.digest in known for example in rows)
+
+    def _score(self, candidate: Candidate, rows: Sequence[Example]) -> Score:
+        known = self._scores[candidate.digest]
+        pairs = [known[example.digest] for example in rows]
+        return Score(
+            candidate,
+            tuple(value for value, _ in pairs),
+            tuple(example.digest for example in rows),
+            sum(failed for _, failed in pairs),
+        )
+
+    def _record(self, score: Score, origin: Origin, parents: Sequence[Candidate]) -> None:
+        is_whole = set(score.examples) == {example.digest for example in self.dev}
+        mark = f"{score.candidate.digest} {is_whole} {len(score.values)}"
+        if mark in self._recorded:
+            return
+        self._recorded.add(mark)
+        record = Record(
+            len(self.records),
+            score,
+            origin,
+            tuple(parent.digest for parent in parents),
+            self.ledger.spent(),
+            is_whole,
+            self._rejected.get(score.candidate.digest, ""),
+        )
+        self.records.append(record)
+        self.events.write("recorded", **record.to_json())
+        self.on_record(record)
+
+    # the rest
+
+    def rng(self, purpose: str) -> random.Random:
+        return random.Random(int.from_bytes(hashlib.sha256(canonical([self.seed, purpose]).encode()).digest(), "big"))
+
+    def log(self, event: str, **detail: JSON) -> None:
+        self.events.write(event, **detail)
+
+
+def _texts(reply: Reply | AttemptFailure, n: int) -> list[str]:
+    if isinstance(reply, ContentRefused | ContextOverflow):
+        return [""] * n  # nothing to read in it; the search counts it among the proposals it could not read
+    if isinstance(reply, AttemptFailure):
+        raise LMError(str(reply))
+    return reply.texts
+
+
+def _with_instruction(candidate: Candidate, predictor: str, text: str) -> Candidate | Rejection:
+    try:
+        made = candidate.with_prompt(predictor, instruction=text)
+        made.prompt(predictor).template  # noqa: B018 - rendered here, where a reserved marker can still be rejected
+    except SchemaError as error:
+        return Rejection("reserved marker", str(error))
+    return made
+
+
+def _length(candidate: Candidate) -> int:
+    return len(canonical([part.prompt.template.to_json() for _, part in candidate.parts]))
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """One digest for a set of rows, whatever their order."""
+    return digest(sorted(example.digest for example in examples))
