@@ -1,0 +1,69 @@
+# make test    builds the wheel, installs it into .venv and tests it (fast tests, then those with the embedded model)
+# make demo    compiles a sentiment program with a small model in this process and ships it
+# Both do all the set-up themselves on a machine with Python 3.10 to 3.13. A second run only does what changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+CODE := compiler signatures teleprompters testing
+SOURCES := __init__.py py.typed pyproject.toml README.md LICENSE $(shell find $(CODE) -name '*.py' -o -name '*.md')
+WHEEL = $(shell ls dist/burnish-*.whl)
+
+.PHONY: help install test test-fast test-model test-pythons lint types demo constraints clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# The environment: made anew when the pins change.
+.venv/.tools: constraints.txt
+	@python=$$(PYTHON=$(PYTHON) .ci/pythons one) && echo "setting up .venv with $$($$python --version)" \
+	  && rm -rf .venv && $$python -m venv .venv
+	@$(PIP) install --quiet -c constraints.txt build setuptools
+	@touch $@
+
+# The wheel comes from the sdist, so that a file which the sdist lacks is missed here and not by a user.
+dist/.built: .venv/.tools $(SOURCES)
+	@echo "building sdist and wheel"
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist . >.venv/build.log 2>&1 || { cat .venv/build.log; exit 1; }
+	@touch $@
+
+.venv/.installed: dist/.built
+	@echo "installing the wheel and its dependencies"
+	@$(PIP) install --quiet -c constraints.txt "$(WHEEL)[local,dev]"
+	@$(PIP) install --quiet --no-deps --force-reinstall "$(WHEEL)"
+	@touch $@
+
+install: .venv/.installed
+
+test: test-fast test-model
+
+test-fast: install
+	$(BIN)/pytest -n 2 -m "not model"
+
+test-model: install
+	$(BIN)/pytest -m model
+
+test-pythons: install
+	@.ci/other_pythons $(WHEEL)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy reads the installed package, and from a folder without the tree, whose root is a package of another name.
+types: install
+	cd .venv && bin/python -m mypy --strict --config-file ../pyproject.toml --cache-dir ../.mypy_cache -p burnish
+
+demo: install
+	$(BIN)/python examples/demo.py
+
+# Pins for every supported Python on this machine, from the package's own requirements.
+constraints:
+	@$$(PYTHON=$(PYTHON) .ci/pythons one) .ci/constraints.py > .constraints.new && mv .constraints.new constraints.txt
+
+clean:
+	rm -rf .venv .venv-* dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
