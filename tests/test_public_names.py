@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+import burnish
+import burnish.testing
+
+NAMES = (
+    "APE",
+    "Budget",
+    "BudgetError",
+    "BudgetSpent",
+    "BurnishError",
+    "CacheError",
+    "ChainOfThought",
+    "CompiledProgram",
+    "ExampleError",
+    "FrozenError",
+    "InputField",
+    "IterativeAPE",
+    "LM",
+    "LMError",
+    "MetricError",
+    "Module",
+    "OutputField",
+    "Pipeline",
+    "Predict",
+    "Price",
+    "ProgramError",
+    "RandomDemos",
+    "ReplyError",
+    "RunError",
+    "SchemaError",
+    "Signature",
+    "Teleprompter",
+    "__version__",
+    "as_dspy",
+    "compile",
+    "contains",
+    "exact_match",
+    "json_match",
+    "judge",
+    "load",
+    "load_examples",
+    "metric",
+    "normalized_match",
+    "numeric_match",
+    "plan",
+    "token_f1",
+)
+
+
+def test_the_public_names_are_these_and_change_only_on_purpose() -> None:
+    assert sorted(burnish.__all__) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_resolves_and_says_what_it_is(name: str) -> None:
+    value = getattr(burnish, name)
+    assert value.__doc__
+
+
+def test_the_names_for_tests_are_these() -> None:
+    assert {"ScriptedLM", "check_teleprompter"} <= set(burnish.testing.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'compil'"):
+        burnish.compil  # noqa: B018
+
+
+def test_names_complete_in_a_shell() -> None:
+    assert set(dir(burnish)) == set(burnish.__all__)
