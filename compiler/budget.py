@@ -19,7 +19,7 @@ FAULT_SHARE = 0.1  # of each limit, set aside at the start for attempts that may
 FINAL_SHARE = 0.4  # at most, for the final comparison
 FLIGHT_SHARE = 3  # attempts in flight use at most a third of the fault account, so that a kill cannot empty it
 DEFAULT_CALLS = 2000
-_USD = 10**12  # dollars are added up as integers: the sum must not depend on the order of replies
+USD_UNITS = 10**12  # dollars are added up as integers: the sum must not depend on the order of replies
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class Tally:
     def add(self, spend: Spend, times: int = 1) -> None:
         self.calls += times * spend.calls
         self.tokens += times * spend.tokens
-        self.usd += times * round(spend.usd * _USD)
+        self.usd += times * round(spend.usd * USD_UNITS)
 
     def plus(self, other: Tally) -> Tally:
         return Tally(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
 
     @property
     def spend(self) -> Spend:
-        return Spend(self.calls, self.tokens, self.usd / _USD)
+        return Spend(self.calls, self.tokens, self.usd / USD_UNITS)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Ledger:
         spent_seconds: float = 0.0,
     ) -> None:
         self.budget = budget
-        total = Limit(budget.calls, budget.tokens, None if budget.usd is None else round(budget.usd * _USD))
+        total = limit_of(budget)
         need = Tally()
         need.add(final_need)
         self._faults = _Book(_share(total, lambda limit, _: int(limit * FAULT_SHARE), need))
@@ -270,6 +270,11 @@ class Ledger:
     def limits(self, account: Account | Literal["faults"]) -> Limit:
         return self._faults.limit if account == "faults" else self._books[account].limit
 
+    @property
+    def current(self) -> Account:
+        """The account that work was last admitted to."""
+        return self._open
+
     def is_shut(self, account: Account) -> bool:
         with self._lock:
             return self._books[account].shut
@@ -281,7 +286,7 @@ class Ledger:
             used = book.spent.plus(book.reserved)
             calls = None if book.limit.calls is None else max(0, book.limit.calls - used.calls)
             tokens = None if book.limit.tokens is None else max(0, book.limit.tokens - used.tokens)
-            usd = None if book.limit.usd is None else max(0, book.limit.usd - used.usd) / _USD
+            usd = None if book.limit.usd is None else max(0, book.limit.usd - used.usd) / USD_UNITS
             return Left(calls, tokens, usd)
 
     def room(self, account: Account, worst: Spend) -> int:
@@ -320,6 +325,11 @@ class Ledger:
             "attempts is used up, so nothing more is sent. Every reply that arrived is in the cache and is not paid for "
             "again: run once more with a larger budget and a new run_dir."
         )
+
+
+def limit_of(budget: Budget) -> Limit:
+    """The whole budget as a limit."""
+    return Limit(budget.calls, budget.tokens, None if budget.usd is None else round(budget.usd * USD_UNITS))
 
 
 def _share(total: Limit, take: Callable[[int, int], int], need: Tally) -> Limit:

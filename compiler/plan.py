@@ -1,0 +1,272 @@
+"""Plan: what a compile will do with its budget, before the first paid call; and the sizes that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..signatures.canonical import JSON
+from ..signatures.example import Example
+from ..signatures.values import to_text
+from ..teleprompters.base import Forecast, Sizes, Spend
+from .budget import USD_UNITS, Ledger, Limit, limit_of
+from .evaluate import FIRST_CALLS
+from .execution import bound_of
+from .splits import Splits, dev_cap
+from .workbench import MAX_INSTRUCTION
+
+if TYPE_CHECKING:
+    from .task import Task
+
+MIN_PAIRS = 12  # fewer pairs cannot show a gain that is not overwhelming
+SHOWN_ROWS = 200  # rows measured for the forecast
+MOST_DEMOS = 16  # the upper bound allows a candidate this many demonstrations as long as the longest row
+BYTES_PER_TOKEN = 4  # expected; the bound counts a token a byte
+REPLY_TOKENS = 60  # expected, for a field whose length no row tells
+ASK_TOKENS = 800  # expected, a request to the optimizer LM with its reply
+SECONDS_PER_CALL = 1.0  # expected, where nothing better is known
+CALLS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """The sizes of a compile that follow from its budget and its rows.
+
+    splits: with dev cut to what the budget affords. expected, worst: one execution of the student. longest: the worst
+    case of an execution of any candidate. final_need: what the final comparison may cost, nothing when the budget
+    cannot pay for MIN_PAIRS pairs. pairs: how many it pays for at the worst case.
+    """
+
+    splits: Splits
+    expected: Spend
+    worst: Spend
+    longest: Spend
+    final_need: Spend
+    pairs: int
+
+    @property
+    def compares(self) -> bool:
+        return self.pairs >= MIN_PAIRS
+
+
+def size_up(task: Task) -> Sizing:
+    """Sizes from the program's own rendered prompts; no call is made."""
+    splits = task.splits
+    expected, worst, longest = _execution(task, splits.dev)
+    per_pair = Spend(2 * worst.calls, worst.tokens + longest.tokens, worst.usd + longest.usd)
+    need = _times(per_pair, len(splits.holdout))
+    pairs = min(len(splits.holdout), Ledger(task.budget, need).room("final", per_pair))
+    if pairs < MIN_PAIRS:
+        need = Spend()
+    affordable = Ledger(task.budget, need).room("search", expected)
+    return Sizing(
+        replace(splits, dev=dev_cap(splits.dev, affordable)), expected, worst, longest, need, pairs
+    )
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One part of the budget: its name, what it will take, and what it can take at most (None: nothing limits it)."""
+
+    part: str
+    expected: Spend
+    calls: int | None
+    tokens: int | None
+    usd: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a compile will do: a row a part, expected and at most, and notes in words. `print(plan)` shows the table.
+
+    seconds: expected wall time. The last row is the total; real cost never passes its upper bound.
+    """
+
+    title: str
+    rows: tuple[PlanRow, ...]
+    seconds: float
+    notes: tuple[str, ...]
+    priced: bool
+
+    @property
+    def total(self) -> PlanRow:
+        return self.rows[-1]
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "title": self.title,
+            "seconds": self.seconds,
+            "notes": list(self.notes),
+            "parts": [
+                {
+                    "part": row.part,
+                    "expected": {"calls": row.expected.calls, "tokens": row.expected.tokens, "usd": row.expected.usd},
+                    "at_most": {"calls": row.calls, "tokens": row.tokens, "usd": row.usd},
+                }
+                for row in self.rows
+            ],
+        }
+
+    def __str__(self) -> str:
+        columns = ["part", "calls", "at most", "tokens", "at most"] + (["dollars", "at most"] if self.priced else [])
+        table = [columns, *(self._cells(row) for row in self.rows)]
+        widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+        lines = [
+            "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
+            for line in table
+        ]
+        minutes = f"about {self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"about {self.seconds:.0f} seconds"
+        return "\n".join([self.title, *lines, f"time: {minutes}", *self.notes])
+
+    def _cells(self, row: PlanRow) -> list[str]:
+        cells = [row.part, f"{row.expected.calls:,}", _shown(row.calls), f"{row.expected.tokens:,}", _shown(row.tokens)]
+        if self.priced:
+            cells += [f"{row.expected.usd:.2f}", "no limit" if row.usd is None else f"{row.usd:.2f}"]
+        return cells
+
+
+def make_plan(task: Task) -> Plan:
+    """The plan of a checked task. No call is made."""
+    sizing = size_up(task)
+    ledger = Ledger(task.budget, sizing.final_need)
+    splits = sizing.splits
+    sizes = Sizes(
+        len(splits.pool), len(splits.dev), len(task.program.student.predictors), ledger.room("search", sizing.expected)
+    )
+    student = min(len(splits.dev), sizes.executions)
+    forecast = task.teleprompter.forecast(replace(sizes, executions=max(0, sizes.executions - student)))
+    compared = len(splits.holdout) if sizing.compares else 0
+    affordable = min(compared, ledger.room("final", _times(sizing.expected, 2)))
+    asks = Spend(forecast.asks, ASK_TOKENS * forecast.asks, _usd(task, "optimizer", ASK_TOKENS) * forecast.asks)
+    most = _call_bound(task, sizing)
+    search, final, faults = ledger.limits("search"), ledger.limits("final"), ledger.limits("faults")
+    rows = [
+        _row("search: the student on dev", _times(sizing.expected, student), search, most),
+        _row(f"search: {task.teleprompter.settings()['name']}", _searching(sizing, forecast) + asks, search, most),
+        _row("final comparison on the holdout", _times(sizing.expected, 2 * affordable), final, most),
+        _row("set aside for faults", Spend(), faults, most),
+    ]
+    total = sum((row.expected for row in rows), Spend())
+    rows.append(_row("total", total, limit_of(task.budget), most))
+    budget = task.budget
+    seconds = total.calls * SECONDS_PER_CALL / min(CALLS_AT_ONCE, task.concurrency or CALLS_AT_ONCE)
+    if budget.seconds is not None:
+        seconds = min(seconds, budget.seconds)
+    return Plan(
+        title=f"Plan for {budget.describe()}: {forecast.summary}",
+        rows=tuple(rows),
+        seconds=seconds,
+        notes=tuple(_notes(task, sizing)),
+        priced=any(lm.has_price for lm in task.lms.values()),
+    )
+
+
+def _row(part: str, expected: Spend, limit: Limit, most: Spend) -> PlanRow:
+    """A row whose upper bounds are the account's limits, and, where calls alone are limited, what those calls can cost."""
+    calls, tokens = limit.calls, limit.tokens
+    dollars = None if limit.usd is None else limit.usd / USD_UNITS
+    if calls is not None:
+        tokens = calls * most.tokens if tokens is None else tokens
+        dollars = calls * most.usd if dollars is None else dollars
+    return PlanRow(part, expected, calls, tokens, dollars)
+
+
+def _notes(task: Task, sizing: Sizing) -> list[str]:
+    splits = sizing.splits
+    notes = [
+        f"rows: {len(splits.pool)} to draw from (pool), {len(splits.dev)} to select on (dev), "
+        f"{len(splits.holdout)} held out for the final comparison"
+    ]
+    if len(splits.dev) < len(task.splits.dev):
+        notes.append(f"dev is cut from {len(task.splits.dev)} rows to {len(splits.dev)}: the budget affords no more.")
+    if not sizing.compares:
+        notes.append(
+            f"This budget is too small for a comparison: it pays for {sizing.pairs} of at least {MIN_PAIRS} pairs. "
+            f"The verdict will be inconclusive. {needed(task, sizing)}"
+        )
+    elif sizing.pairs < len(splits.holdout):
+        notes.append(f"The final account is sure to pay for {sizing.pairs} of {len(splits.holdout)} held-out rows.")
+    if task.program.kind != "predictor" and task.budget.calls_per_example is None:
+        notes.append(
+            f"assumed: {sizing.expected.calls} calls per example, one a predictor; the first rows will tell. Declare "
+            "Budget(calls_per_example=N) if it varies."
+        )
+    if task.budget.seconds is not None:
+        notes.append("A budget in seconds cannot be reproduced exactly.")
+    if task.budget.cached == "free":
+        notes.append("cached='free': what the cache answers costs nothing, so the result depends on the cache.")
+    notes += splits.notes
+    return notes
+
+
+def needed(task: Task, sizing: Sizing) -> str:
+    """The budget that a comparison needs, in words."""
+    calls = -(-2 * MIN_PAIRS * sizing.worst.calls * 5 // 2)  # the final account gets at most 40 %
+    tokens = -(-MIN_PAIRS * (sizing.worst.tokens + sizing.longest.tokens) * 5 // 2)
+    if task.budget.tokens is not None:
+        return f"It needs Budget(tokens={tokens}) or more."
+    return f"It needs Budget(calls={calls}) or more."
+
+
+def _searching(sizing: Sizing, forecast: Forecast) -> Spend:
+    return _times(sizing.expected, forecast.executions)
+
+
+def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend]:
+    """Expected, worst, and worst of any candidate: one execution of the program with its metric."""
+    parts = task.program.student.parts
+    declared = task.budget.calls_per_example
+    shown = rows[:SHOWN_ROWS]
+    expected = worst = longest = Spend()
+    grown = MAX_INSTRUCTION + MOST_DEMOS * max(len(row.data.encode()) for row in shown)
+    for _, part in parts:
+        lm = task.lms[part.settings.role]
+        if task.program.kind == "predictor":
+            bounds = [bound_of(part, lm, row.input_values) for row in shown]
+            most = max(bounds, key=lambda bound: bound.tokens)
+        else:  # inputs of inner predictors are not known before they run: as long as the whole row
+            text = max((row.data for row in shown), key=len)
+            inputs = {field.name: text for field in part.prompt.schema.inputs}
+            most = bound_of(_untyped(part), lm, inputs)
+            bounds = [most]
+        reply = _reply_tokens(part, shown)
+        cap = int(part.settings.params.get("max_tokens", lm.params.get("max_tokens", 0)) or 0)
+        mean = sum(bound.tokens for bound in bounds) / len(bounds) / most.calls - cap
+        tokens = int(max(0.0, mean) / BYTES_PER_TOKEN) + min(reply, cap or reply)
+        expected += Spend(1, tokens, _usd(task, part.settings.role, tokens))
+        worst += most
+        share = most.usd / most.tokens if most.tokens else 0.0
+        longest += Spend(most.calls, most.tokens + grown, (most.tokens + grown) * share)
+    calls = declared or expected.calls
+    if declared is not None or task.program.kind != "predictor":
+        worst = Spend(declared or worst.calls, worst.tokens, worst.usd)
+        longest = Spend(declared or longest.calls, longest.tokens, longest.usd)
+    return Spend(calls, expected.tokens, expected.usd), worst, longest
+
+
+def _call_bound(task: Task, sizing: Sizing) -> Spend:
+    """The most that any one call can cost: a candidate with the longest row, or the optimizer LM with as much to read."""
+    return Spend(1, sizing.longest.tokens, max(sizing.longest.usd, _usd(task, "optimizer", sizing.longest.tokens)))
+
+
+def _reply_tokens(part: object, rows: Sequence[Example]) -> int:
+    """Expected tokens of a reply: as long as the labels are, or a default where no column tells."""
+    total = 8
+    for field in part.prompt.schema.outputs:  # type: ignore[attr-defined]
+        texts = [to_text(field, row.values[field.name]) for row in rows if field.name in row.values]
+        total += 8 + (sum(map(len, texts)) // len(texts) // BYTES_PER_TOKEN if texts else REPLY_TOKENS)
+    return total
+
+
+def _usd(task: Task, role: str, tokens: int) -> float:
+    price = task.lms[role].price
+    return 0.0 if price is None else tokens * max(price.input, price.output) / 1e6
+
+
+def _times(spend: Spend, times: int) -> Spend:
+    return Spend(spend.calls * times, spend.tokens * times, spend.usd * times)
+
+
+def _shown(limit: int | None) -> str:
+    return "no limit" if limit is None else f"{limit:,}"
