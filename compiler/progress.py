@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ..teleprompters.base import Spend
-from .budget import Limit
+from .budget import USD_UNITS, Limit
 
 BLOCKS_A_LINE = 20  # into a file or a log: one line a phase and one every so many updates
-_USD = 10**12  # Limit counts dollars in integer units
 
 
 class Progress:
@@ -108,7 +107,7 @@ class Progress:
 
 def spent_share(spent: Spend, limit: Limit) -> float | None:
     """How much of the limit that is nearest is used, 0 to 1; None when nothing limits."""
-    pairs = ((spent.calls, limit.calls), (spent.tokens, limit.tokens), (round(spent.usd * _USD), limit.usd))
+    pairs = ((spent.calls, limit.calls), (spent.tokens, limit.tokens), (round(spent.usd * USD_UNITS), limit.usd))
     shares = [used / most for used, most in pairs if most]
     return min(1.0, max(shares)) if shares else None
 
@@ -121,7 +120,7 @@ def amount(spent: Spend, limit: Limit) -> str:
     if limit.tokens is not None:
         said.append(f"{spent.tokens} of {limit.tokens} tokens")
     if limit.usd is not None:
-        said.append(f"{spent.usd:.4f} of {limit.usd / _USD:.4f} dollars")
+        said.append(f"{spent.usd:.4f} of {limit.usd / USD_UNITS:.4f} dollars")
     share = spent_share(spent, limit)
     return " and ".join(said) + ("" if share is None else f" ({100 * share:.0f} %)")
 
