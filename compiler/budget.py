@@ -190,7 +190,7 @@ class Ledger:
             return fitting
 
     def extend(self, spend: Spend) -> bool:
-        """Reserves more for an execution that passed its worst case; False, and nothing reserved, when it does not fit."""
+        """Reserves more for an execution that passed its worst case; False, and nothing reserved, if it does not fit."""
         with self._lock:
             book = self._books[self._open]
             book.reserved.add(spend)
@@ -320,10 +320,10 @@ class Ledger:
     def _fault_message(self) -> str:
         faults = self._faults.spent.spend
         return (
-            f"{faults.calls} attempts may have been billed without a reply reaching us (time-outs, dropped connections, "
+            f"{faults.calls} attempts may have been billed without a reply (time-outs, dropped connections, "
             f"calls in flight when a run was killed); the share of Budget({self.budget.describe()}) set aside for such "
-            "attempts is used up, so nothing more is sent. Every reply that arrived is in the cache and is not paid for "
-            "again: run once more with a larger budget and a new run_dir."
+            "attempts is used up, so nothing more is sent. Every reply that arrived is in the cache, and is not paid "
+            "for again: run once more with a larger budget and a new run_dir."
         )
 
 

@@ -54,7 +54,7 @@ def compile(
     min_gain: float = 0.02,
     progress: bool = True,
 ) -> CompiledProgram:
-    """Searches for better prompts under a hard budget, compares the best with the student once, and freezes the outcome.
+    """Searches for better prompts under a hard budget, compares the best with the student once, freezes the outcome.
 
     program: a dspy.Module, a bare Predict or ChainOfThought, or a Pipeline; it is never changed.
     trainset: rows (see `load_examples`). valset: rows that candidates are selected on; holdout: rows that the gain is
@@ -99,8 +99,8 @@ def compile(
             work.client.stop()
             folder = str(work.run.folder)
             print(
-                f"\nStopped. Everything paid for is kept in {folder!r} and in the reply cache. Run the same command again "
-                f"to go on" + ("." if run_dir is None else f" (run_dir={folder!r})."),
+                f"\nStopped. Everything paid for is kept in {folder!r} and in the reply cache. Run the same command "
+                "again to go on" + ("." if run_dir is None else f" (run_dir={folder!r})."),
                 file=sys.stderr,
             )
             raise

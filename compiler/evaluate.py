@@ -248,7 +248,7 @@ class Evaluator:
             return self._failed(failure, execution)
         except BurnishError:
             raise
-        except Exception as error:  # noqa: BLE001 - the user's program may raise anything on an odd reply
+        except Exception as error:  # the user's program may raise anything on an odd reply
             if execution.fatal is not None:
                 raise execution.fatal from error
             reason = f"{type(error).__name__}: {error}"
@@ -275,7 +275,9 @@ class Evaluator:
             judge = self.lms["judge"]
             with (
                 bind_judge(lambda messages, params: ask_judge(self.client, judge, messages, params)),
-                bridge().metric_context(judge, lambda messages, params: ask_judge(self.client, judge, messages, params)),
+                bridge().metric_context(
+                    judge, lambda messages, params: ask_judge(self.client, judge, messages, params)
+                ),
             ):
                 score, feedback = self.metric.measure(example, prediction, trace)
         else:

@@ -84,8 +84,8 @@ class Execution:
             )
         if not within and not self.reserves.extend(bound):
             raise BudgetError(
-                f"The program made {self._bound[0]} calls on one example; {self.worst.calls} were reserved, from the most "
-                "that its first rows needed, and the budget has no room for more. Declare the most it may make with "
+                f"The program made {self._bound[0]} calls on one example; {self.worst.calls} were reserved, the most "
+                "that its rows needed so far, and the budget has no room for more. Declare the most it may make with "
                 "Budget(..., calls_per_example=N). Everything paid for is kept; run again with the same run_dir."
             )
         return request.at(ordinal) if ordinal else request

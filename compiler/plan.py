@@ -11,7 +11,6 @@ from ..signatures.example import Example
 from ..signatures.values import to_text
 from ..teleprompters.base import Forecast, Sizes, Spend
 from .budget import USD_UNITS, Ledger, Limit, limit_of
-from .evaluate import FIRST_CALLS
 from .execution import bound_of
 from .splits import Splits, dev_cap
 from .workbench import MAX_INSTRUCTION
@@ -60,9 +59,7 @@ def size_up(task: Task) -> Sizing:
     if pairs < MIN_PAIRS:
         need = Spend()
     affordable = Ledger(task.budget, need).room("search", expected)
-    return Sizing(
-        replace(splits, dev=dev_cap(splits.dev, affordable)), expected, worst, longest, need, pairs
-    )
+    return Sizing(replace(splits, dev=dev_cap(splits.dev, affordable)), expected, worst, longest, need, pairs)
 
 
 @dataclass(frozen=True)
@@ -113,10 +110,14 @@ class Plan:
         table = [columns, *(self._cells(row) for row in self.rows)]
         widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
         lines = [
-            "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
+            "  ".join(
+                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+            )
             for line in table
         ]
-        minutes = f"about {self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"about {self.seconds:.0f} seconds"
+        minutes = (
+            f"about {self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"about {self.seconds:.0f} seconds"
+        )
         return "\n".join([self.title, *lines, f"time: {minutes}", *self.notes])
 
     def _cells(self, row: PlanRow) -> list[str]:
@@ -163,7 +164,7 @@ def make_plan(task: Task) -> Plan:
 
 
 def _row(part: str, expected: Spend, limit: Limit, most: Spend) -> PlanRow:
-    """A row whose upper bounds are the account's limits, and, where calls alone are limited, what those calls can cost."""
+    """A row whose upper bounds are the account's limits and, where only calls are limited, what those can cost."""
     calls, tokens = limit.calls, limit.tokens
     dollars = None if limit.usd is None else limit.usd / USD_UNITS
     if calls is not None:
@@ -228,7 +229,7 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
         else:  # inputs of inner predictors are not known before they run: as long as the whole row
             text = max((row.data for row in shown), key=len)
             inputs = {field.name: text for field in part.prompt.schema.inputs}
-            most = bound_of(_untyped(part), lm, inputs)
+            most = bound_of(part, lm, inputs)
             bounds = [most]
         reply = _reply_tokens(part, shown)
         cap = int(part.settings.params.get("max_tokens", lm.params.get("max_tokens", 0)) or 0)
@@ -246,7 +247,7 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
 
 
 def _call_bound(task: Task, sizing: Sizing) -> Spend:
-    """The most that any one call can cost: a candidate with the longest row, or the optimizer LM with as much to read."""
+    """The most that any one call can cost: a candidate on the longest row, or the optimizer LM with as much to read."""
     return Spend(1, sizing.longest.tokens, max(sizing.longest.usd, _usd(task, "optimizer", sizing.longest.tokens)))
 
 
