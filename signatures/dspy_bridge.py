@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-from dspy import ChainOfThought, InputField, Module, OutputField, Predict, Signature
+from dspy import ChainOfThought, Example, InputField, Module, OutputField, Predict, Prediction, Signature
 
+from .dspy_binding import (
+    BoundPredict,
+    Called,
+    Caller,
+    bind,
+    configured_lm,
+    metric_context,
+    metric_trace,
+    prediction_to_json,
+    run,
+    to_dspy,
+    to_dspy_example,
+    to_prediction,
+)
+from .dspy_program import Program, read_program
 from .dspy_schema import schema_of
 
 __all__ = [
+    "BoundPredict",
+    "Called",
+    "Caller",
     "ChainOfThought",
+    "Example",
     "InputField",
     "Module",
     "OutputField",
     "Predict",
+    "Prediction",
+    "Program",
     "Signature",
+    "bind",
+    "configured_lm",
+    "metric_context",
+    "metric_trace",
+    "prediction_to_json",
+    "read_program",
+    "run",
     "schema_of",
+    "to_dspy",
+    "to_dspy_example",
+    "to_prediction",
 ]

@@ -63,8 +63,8 @@ def _json_schema(annotation: Any, where: str) -> JSON:
     custom = _custom_type(annotation, set())
     if custom is not None:
         raise SchemaError(
-            f"{where} has the type {custom.__name__}, a custom type of dspy, which cannot be held by a template; not supported yet. "
-            "Give the predictor its text, or keep this step out of the compiled program."
+            f"{where} has the type {custom.__name__}, a custom type of dspy, which cannot be held by a template; "
+            "not supported yet. Give the predictor its text, or keep this step out of the compiled program."
         )
     try:
         return _without_noise(TypeAdapter(annotation).json_schema())
