@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 
 class AttemptFailure(Exception):
-    """Base. `retry_after`: seconds the server asked to wait, or None."""
+    """Base. `retry_after`: seconds the server asked to wait. `status`: the HTTP status, None without an answer."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
 
 
 class Unbilled(AttemptFailure):
@@ -16,7 +19,16 @@ class Unbilled(AttemptFailure):
 
 
 class MaybeBilled(AttemptFailure):
-    """The server may have worked and charged: time-out, dropped connection, 408, 409, other 5xx, a broken body. Retried; charged as a fault."""
+    """The server may have worked and charged: time-out, dropped connection, 408, 409, other 5xx, a broken body.
+
+    Retried; charged as a fault. `timed_out`: the server took longer than the LM's time-out, a sign of overload.
+    """
+
+    def __init__(
+        self, message: str, retry_after: float | None = None, status: int | None = None, *, timed_out: bool = False
+    ) -> None:
+        super().__init__(message, retry_after, status)
+        self.timed_out = timed_out
 
 
 class Permanent(AttemptFailure):
@@ -29,3 +41,6 @@ class ContextOverflow(Permanent):
 
 class ContentRefused(Permanent):
     """A content filter refused the request (HTTP 400 with a filter code). The program's failure on that row."""
+
+
+Failure: TypeAlias = ContextOverflow | ContentRefused  # what a single request may end in without stopping the run

@@ -38,7 +38,9 @@ class Request:
     @cached_property
     def key(self) -> str:
         """sha256, 64 hexadecimal digits: equal keys are the same request and are paid for once."""
-        return digest({"v": 1, "kind": self.kind, "endpoint": self.endpoint, "body": self.body_json, "index": self.index})
+        return digest(
+            {"v": 1, "kind": self.kind, "endpoint": self.endpoint, "body": self.body_json, "index": self.index}
+        )
 
     @cached_property
     def wire(self) -> dict[str, JSON]:
@@ -48,6 +50,11 @@ class Request:
             base = digest([body.get("seed"), self.index])
             body["seed"] = int(base[:8], 16) >> 1  # 31 bits: what every server takes
         return body
+
+    @property
+    def wire_json(self) -> str:
+        """The body to send, as JSON text."""
+        return canonical(self.wire) if self.index else self.body_json
 
     def at(self, index: int) -> Request:
         return Request(self.kind, self.endpoint, self.body_json, index)
@@ -90,12 +97,41 @@ class Reply:
 
     @property
     def usage(self) -> Usage:
-        usage = self.body.get("usage") or {}
-        return Usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        usage = self.body.get("usage")
+        counts = usage if isinstance(usage, dict) else {}
+        return Usage(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
 
     @property
     def embeddings(self) -> list[list[float]]:
         return [item["embedding"] for item in self.body.get("data", [])]
+
+
+def whole(request: Request, reply: Reply) -> bool:
+    """Whether a reply holds all that was asked for and says how it finished. Anything less is never replayed."""
+    body: JSON = reply.body
+    if not isinstance(body, dict):
+        return False
+    if request.kind == "embedding":
+        data = body.get("data")
+        return isinstance(data, list) and len(data) == len(request.body["input"]) and all(map(_is_embedding, data))
+    choices = body.get("choices")
+    return isinstance(choices, list) and bool(choices) and all(_is_choice(choice) for choice in choices)
+
+
+def _is_embedding(item: JSON) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("embedding"), list)
+
+
+def _is_choice(choice: JSON) -> bool:
+    if not isinstance(choice, dict) or not isinstance(choice.get("finish_reason"), str):
+        return False
+    message = choice.get("message", choice)
+    text = message.get("content", message.get("text")) if isinstance(message, dict) else 0
+    return text is None or isinstance(text, str)
+
+
+def _count(value: JSON) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 class Transport(Protocol):
@@ -109,5 +145,5 @@ class Transport(Protocol):
 
 
 def build_body(kind: Kind, model: str, content: Mapping[str, JSON], params: Mapping[str, JSON]) -> str:
-    """The canonical body: model, content ({"messages": ...}, {"prompt": ...} or {"input": ...}) and parameters that are not None."""
+    """The canonical body: model, content ({"messages": ...}, "prompt" or "input"), parameters that are not None."""
     return canonical({"model": model, **content, **{k: v for k, v in params.items() if v is not None}})

@@ -1,0 +1,415 @@
+"""Client: sends requests once, keeps every reply, counts what is spent, and never raises its voice at a busy server."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import random
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+from ...signatures.canonical import JSON
+from ...signatures.errors import CacheError, LMError, RunError
+from ...teleprompters.base import Spend
+from .cache import ReplyCache
+from .connection import Connection
+from .failures import AttemptFailure, ContentRefused, ContextOverflow, Failure, MaybeBilled, Permanent, Unbilled
+from .keylock import KeyLock
+from .lm import LM
+from .pace import Gate, Lane
+from .request import Reply, Request, Transport
+from .retries import Patience, surfaced
+from .writer import GroupWriter
+
+CONCURRENCY = 64
+GRACE_SECONDS = 10.0  # what `stop` gives the attempts in flight to land
+_FIRST_POLL, _LAST_POLL = 0.002, 0.05  # seconds between looks at a lock that another process holds
+
+Ending: TypeAlias = Literal["reply", "unbilled", "maybe"]
+Job: TypeAlias = tuple[LM, Request]
+_T = TypeVar("_T")
+
+
+class Meter(Protocol):
+    """Who counts: `compiler.budget.Ledger`. Called from several threads."""
+
+    def charge(self, key: str, spend: Spend, *, paid: bool) -> None: ...
+    def begin(self, key: str, bound: Spend) -> None: ...
+    def end(self, key: str, how: Ending, bound: Spend) -> None: ...
+    def flight_limit(self, bound: Spend) -> int: ...
+
+
+class Uncounted:
+    """The meter of calls outside any budget."""
+
+    def charge(self, key: str, spend: Spend, *, paid: bool) -> None:
+        """Nothing is booked."""
+
+    def begin(self, key: str, bound: Spend) -> None:
+        """Nothing is written ahead."""
+
+    def end(self, key: str, how: Ending, bound: Spend) -> None:
+        """Nothing was begun."""
+
+    def flight_limit(self, bound: Spend) -> int:
+        return 1_000_000
+
+
+@dataclass
+class ClientStatistics:
+    """What this client did, in attempts and replies.
+
+    sent: attempts. paid: replies of the server. hits: replies of the cache. refused: attempts that cost nothing (429,
+    503, no connection). maybe: attempts that may have been billed. retries: attempts after a first one.
+    """
+
+    sent: int = 0
+    paid: int = 0
+    hits: int = 0
+    refused: int = 0
+    maybe: int = 0
+    retries: int = 0
+
+
+class _Flight:
+    """One request on its way, and how many wait for it."""
+
+    __slots__ = ("abandoned", "bound", "lm", "request", "stage", "task", "waiting")
+
+    def __init__(self, lm: LM, request: Request) -> None:
+        self.lm = lm
+        self.request = request
+        self.bound = lm.bound(request)
+        self.waiting = 0
+        self.abandoned = False
+        self.stage: Literal["ground", "air", "landing"] = "ground"
+        self.task: asyncio.Task[Reply | Failure]
+
+
+class Client:
+    """Sends requests from any thread, each distinct one once in this process and among processes that share the cache.
+
+    cache: where replies are kept. meter: who counts. concurrency: most attempts in flight at one server (64).
+    offline: a request that is not in the cache raises CacheError. on_event: called with (name, details) when an attempt
+    fails ("refused", "maybe") and when the pace changes ("slower"); from the client's own thread.
+    A reply counts only when it is durable. Errors leave everything that was paid for in the cache.
+    """
+
+    def __init__(
+        self,
+        cache: ReplyCache,
+        meter: Meter | None = None,
+        *,
+        concurrency: int | None = None,
+        offline: bool = False,
+        on_event: Callable[[str, Mapping[str, JSON]], None] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random_source: random.Random | None = None,
+    ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise LMError(f"concurrency={concurrency!r} lets nothing through: give at least 1.")
+        self.cache = cache
+        self.meter: Meter = meter or Uncounted()
+        self.concurrency = concurrency or CONCURRENCY
+        self.offline = offline
+        self.statistics = ClientStatistics()
+        self._on_event = on_event
+        self._sleep = sleep
+        self._random = random_source or random.Random()  # jitter only: nothing that is kept depends on it
+        self._starting = threading.Lock()
+        self._counting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        # Below: touched in the loop's thread only.
+        self._writer: GroupWriter
+        self._gate = Gate(self.meter.flight_limit)
+        self._lanes: dict[Connection, Lane] = {}
+        self._transports: dict[Connection, asyncio.Task[Transport]] = {}
+        self._flights: dict[str, _Flight] = {}
+
+    # sending
+
+    def cached(self, lm: LM, request: Request) -> Reply | None:
+        """The reply if the cache holds it; it is then charged as an unpaid one."""
+        reply = self.cache.get(request.key)
+        if reply is not None:
+            self.meter.charge(request.key, lm.spend(request, reply), paid=False)
+            with self._counting:
+                self.statistics.hits += 1
+        return reply
+
+    def send_many(self, jobs: Sequence[Job]) -> list[Reply | Failure]:
+        """Replies in the order of the jobs; ContextOverflow or ContentRefused where a request was refused for good.
+
+        Anything else that goes wrong (LMError, BudgetError, CacheError) is raised when what was in flight has landed.
+        """
+        results: dict[int, Reply | Failure] = {}
+        missing: dict[int, Job] = {}
+        for place, job in enumerate(jobs):
+            reply = self.cached(*job)
+            if reply is None:
+                missing[place] = job
+            else:
+                results[place] = reply
+        if missing:
+            replies = self._wait(self._submit(list(missing.values())))
+            results.update(zip(missing, replies, strict=True))
+        return [results[place] for place in range(len(jobs))]
+
+    def send(self, lm: LM, request: Request) -> Reply:
+        """One reply. Raises ContextOverflow and ContentRefused as they are, else as `send_many`."""
+        return self.cached(lm, request) or _delivered(self._wait(self._submit([(lm, request)]))[0])
+
+    async def asend(self, lm: LM, request: Request) -> Reply:
+        """`send` from any event loop."""
+        reply = self.cached(lm, request)
+        if reply is not None:
+            return reply
+        return _delivered((await asyncio.wrap_future(self._submit([(lm, request)])))[0])
+
+    def _submit(self, jobs: list[Job]) -> Future[list[Reply | Failure]]:
+        if self.offline:
+            raise CacheError(_missing(self.cache, *jobs[0]))
+        return self._call(self._batch(jobs))
+
+    def _wait(self, future: Future[_T]) -> _T:
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+
+    # the life of the loop
+
+    def _call(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
+        with self._starting:
+            if self._stopped:
+                work.close()
+                raise RunError("This client was stopped: it sends nothing more. Everything paid for is in the cache.")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._writer = GroupWriter(self.cache, self._loop)
+                self._locks = self.cache.folder / "locks"
+                if not self.cache.store.read_only:
+                    self._locks.mkdir(mode=0o700, exist_ok=True)
+                self._thread = threading.Thread(target=self._loop.run_forever, name="burnish-client", daemon=True)
+                self._thread.start()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """Sends nothing more. What is in flight may land for `grace` seconds; then it counts as maybe billed."""
+        with self._starting:
+            first, self._stopped = not self._stopped, True
+        if self._loop is not None and first:
+            asyncio.run_coroutine_threadsafe(self._ground(grace), self._loop).result()
+
+    def close(self) -> None:
+        """Stops, and frees connections and threads. The cache stays open."""
+        self.stop()
+        if self._loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._writer.close()
+        self._loop.close()
+        self._loop = self._thread = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def _ground(self, grace: float) -> None:
+        flights = list(self._flights.values())
+        for flight in flights:
+            _abandon(flight)
+        if flights:
+            _, late = await asyncio.wait({flight.task for flight in flights}, timeout=grace)
+            for flight in flights:
+                if flight.task in late and flight.stage != "landing":
+                    flight.task.cancel()
+            await asyncio.wait({flight.task for flight in flights})
+
+    async def _disconnect(self) -> None:
+        for opening in self._transports.values():
+            await (await opening).close()
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    # one batch
+
+    async def _batch(self, jobs: list[Job]) -> list[Reply | Failure]:
+        flights = [self._board(lm, request) for lm, request in jobs]
+        tasks = {flight.task for flight in flights}
+        try:
+            _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for flight in flights:
+                flight.waiting -= 1
+                if not flight.waiting and not flight.task.done():
+                    _abandon(flight)
+        if pending:
+            await asyncio.wait(pending)
+        for flight in flights:  # an error comes before the flights that were cancelled because of it
+            error = None if flight.task.cancelled() else flight.task.exception()
+            if error is not None:
+                raise error
+        return [_landed(flight) for flight in flights]
+
+    def _board(self, lm: LM, request: Request) -> _Flight:
+        flight = self._flights.get(request.key)
+        if flight is None or flight.abandoned:
+            flight = self._flights[request.key] = _Flight(lm, request)
+            flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
+            flight.task.add_done_callback(partial(self._forget, flight))
+        flight.waiting += 1
+        return flight
+
+    def _forget(self, flight: _Flight, _: asyncio.Task[Reply | Failure]) -> None:
+        if self._flights.get(flight.request.key) is flight:
+            del self._flights[flight.request.key]
+        if not flight.task.cancelled():
+            flight.task.exception()  # seen: whoever waited has it
+
+    # one request
+
+    async def _fly(self, flight: _Flight) -> Reply | Failure:
+        lane = self._lane(flight.lm)
+        patience = Patience(flight.lm.model, self._random)
+        transport = await self._transport(flight.lm.connection)
+        while True:
+            # The slot comes before the lock: whoever holds a lock can always go on, so no two processes wait in a ring.
+            await self._gate.enter(lane, flight.bound)
+            lock = KeyLock(self._locks, flight.request.key)
+            cut = lane.cuts
+            try:
+                reply = await self._locked(lock, flight)
+                return reply or await self._attempt(flight, transport, lane)
+            except (ContextOverflow, ContentRefused) as failure:
+                return failure
+            except Permanent as failure:
+                raise surfaced(flight.lm.model, failure) from failure
+            except (Unbilled, MaybeBilled) as failure:
+                last: Unbilled | MaybeBilled = failure
+            finally:
+                lock.release()
+                self._gate.leave(lane)
+            self._note_failure(last, lane, cut)
+            if flight.abandoned:
+                raise RunError("Interrupted: nothing more is sent. Everything paid for is in the cache.")
+            delay = patience.next_delay(last)
+            self.statistics.retries += 1
+            await self._sleep(delay)
+
+    async def _locked(self, lock: KeyLock, flight: _Flight) -> Reply | None:
+        """Takes the lock. Gives the reply if another process has put it into the cache by now."""
+        pause = _FIRST_POLL
+        while not lock.acquire():
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_POLL)
+        return self.cached(flight.lm, flight.request)
+
+    async def _attempt(self, flight: _Flight, transport: Transport, lane: Lane) -> Reply:
+        request, key, bound = flight.request, flight.request.key, flight.bound
+        self.meter.begin(key, bound)
+        self.statistics.sent += 1
+        flight.stage = "air"
+        how: Ending = "maybe"  # unless we learn otherwise, also when we are cancelled
+        try:
+            reply = await transport.attempt(request)
+            flight.stage = "landing"
+            await self._writer.put(request, reply)
+            self.meter.charge(key, flight.lm.spend(request, reply), paid=True)
+            how = "reply"
+        except (Unbilled, Permanent):
+            how = "unbilled"
+            raise
+        finally:
+            flight.stage = "ground"
+            self.meter.end(key, how, bound)
+        self.statistics.paid += 1
+        lane.succeeded()
+        return reply
+
+    def _note_failure(self, failure: AttemptFailure, lane: Lane, cut: int) -> None:
+        refused = isinstance(failure, Unbilled)
+        if refused:
+            self.statistics.refused += 1
+        else:
+            self.statistics.maybe += 1
+        self._tell("refused" if refused else "maybe", reason=str(failure))
+        overloaded = failure.status in (429, 503) or (isinstance(failure, MaybeBilled) and failure.timed_out)
+        if overloaded and lane.pushed_back(cut):
+            self._tell("slower", in_flight=int(lane.limit))
+
+    def _tell(self, event: str, **detail: JSON) -> None:
+        if self._on_event is not None:
+            self._on_event(event, detail)
+
+    def _lane(self, lm: LM) -> Lane:
+        lane = self._lanes.get(lm.connection)
+        if lane is None:
+            lane = self._lanes[lm.connection] = self._gate.lane(
+                min(self.concurrency, lm.max_concurrency or self.concurrency)
+            )
+        return lane
+
+    async def _transport(self, connection: Connection) -> Transport:
+        opening = self._transports.get(connection)
+        if opening is None:
+            # In a thread: opening may load a model.
+            opening = asyncio.get_running_loop().create_task(asyncio.to_thread(connection.open))
+            self._transports[connection] = opening
+        try:
+            return await asyncio.shield(opening)
+        except LMError:
+            self._transports.pop(connection, None)
+            raise
+
+
+def _abandon(flight: _Flight) -> None:
+    """Nobody waits for it any more: it lands if it is in the air, and does not start if it is not."""
+    flight.abandoned = True
+    if flight.stage == "ground":
+        flight.task.cancel()
+
+
+def _landed(flight: _Flight) -> Reply | Failure:
+    if flight.task.cancelled():
+        raise RunError("Interrupted: nothing more is sent. Everything paid for is in the cache.")
+    return flight.task.result()
+
+
+def _delivered(result: Reply | Failure) -> Reply:
+    if isinstance(result, Reply):
+        return result
+    raise result
+
+
+def _missing(cache: ReplyCache, lm: LM, request: Request) -> str:
+    body = request.body
+    said = body["messages"][-1].get("content") if request.kind == "chat" else body.get("prompt", body.get("input"))
+    return (
+        f"Offline, and the cache in {cache.folder} has no reply of {lm.model} (sample {request.index}) to: "
+        f"{str(said)[:200]!r}. Run once without offline, or point BURNISH_CACHE_DIR at "
+        "the cache that has it. Nothing was sent."
+    )
+
+
+@lru_cache(maxsize=1)
+def _default_client(process: int) -> Client:
+    client = Client(ReplyCache())
+    atexit.register(client.close)
+    return client
+
+
+def default_client() -> Client:
+    """The client of calls outside any compile: the user's cache, no budget."""
+    return _default_client(os.getpid())
