@@ -190,7 +190,7 @@ class Ledger:
             return fitting
 
     def extend(self, spend: Spend) -> bool:
-        """Reserves more for an execution that passed its worst case; False, and nothing reserved, if it does not fit."""
+        """Reserves more for an execution that passed its worst case; False, and nothing reserved, where it cannot."""
         with self._lock:
             book = self._books[self._open]
             book.reserved.add(spend)

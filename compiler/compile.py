@@ -202,27 +202,40 @@ def final_comparison(task: Task, sizing: Sizing, work: Work, finalist: Candidate
         return same_program(task.min_gain)
     if not sizing.compares:
         return no_comparison(f"budget too small. {needed(task, sizing)}", task.min_gain)
-    pairs = _run_pairs(task, work, student, finalist)
-    if len(pairs) < MIN_PAIRS:
-        return no_comparison(f"budget too small: it paid for {len(pairs)} pairs. {needed(task, sizing)}", task.min_gain)
-    comparison = compare(
-        [old.score for old, _ in pairs], [new.score for _, new in pairs], score_range=task.metric.range
-    )
-    return decide(comparison, task.min_gain)
+    old, new = _run_pairs(task, work, student, finalist)
+    if len(old) < MIN_PAIRS:
+        return no_comparison(f"budget too small: it paid for {len(old)} pairs. {needed(task, sizing)}", task.min_gain)
+    comparison = compare(_values(old), _values(new), score_range=task.metric.range)
+    evaluator = work.bench.evaluator
+    report = {
+        metric.name: compare(
+            evaluator.report(metric, old, "final"), evaluator.report(metric, new, "final"), score_range=metric.range
+        )
+        for metric in task.report_metrics
+    }
+    return decide(comparison, task.min_gain, report)
 
 
-def _run_pairs(task: Task, work: Work, student: Candidate, finalist: Candidate) -> list[tuple[Outcome, Outcome]]:
+def _values(done: Sequence[tuple[Job, Outcome]]) -> list[float]:
+    return [outcome.score for _, outcome in done]
+
+
+def _run_pairs(
+    task: Task, work: Work, student: Candidate, finalist: Candidate
+) -> tuple[list[tuple[Job, Outcome]], list[tuple[Job, Outcome]]]:
+    """Outcomes of student and finalist on the same held-out rows, as many as the final account pays for."""
     jobs = [Job(c, example) for example in task.splits.holdout for c in (student, finalist)]
     worst = [work.bench.evaluator.worst(job, "final") for job in jobs[:2]]
     if work.ledger.room("final", worst[0] + worst[1]) < min(MIN_PAIRS, len(task.splits.holdout)):
-        return []
-    outcomes: list[Outcome] = []
+        return [], []
+    done: list[tuple[Job, Outcome]] = []
     try:
         for block in work.bench.evaluator.run(jobs, "final"):
-            outcomes += [outcome for _, outcome in block]
+            done += block
     except BudgetSpent:
-        work.events.write("final account spent", pairs=len(outcomes) // 2)
-    return list(zip(outcomes[0::2], outcomes[1::2], strict=False))
+        work.events.write("final account spent", pairs=len(done) // 2)
+    whole = len(done) // 2 * 2
+    return done[0:whole:2], done[1:whole:2]
 
 
 def _open(task: Task, sizing: Sizing, folder: Path | None, progress: bool, opened: ExitStack) -> Work:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
-from ..signatures.errors import BudgetSpent, BurnishError, ProgramError
+from ..signatures.canonical import digest
+from ..signatures.errors import BudgetSpent, BurnishError, ProgramError, ReplyError
 from ..signatures.example import Example
 from ..teleprompters.base import Outcome, Spend, Step
 from .budget import Account, Ledger
@@ -119,6 +120,35 @@ class Evaluator:
         needed = self._needed
         return Spend(declared or needed.calls, UNKNOWN_ROOM * needed.tokens, UNKNOWN_ROOM * needed.usd)
 
+    def report(self, metric: Metric, done: Sequence[tuple[Job, Outcome]], account: Account) -> list[float]:
+        """Scores of a further metric on outcomes that are there already. The program does not run again.
+
+        A row on which the program failed has the lowest score. Calls of the metric's judge draw on what the account has
+        left; BudgetError when that is too little.
+        """
+        purpose = f"report {digest(metric.identity)}"
+        scores: list[float] = []
+        for job, outcome in done:
+            row = self.journal.get(job.candidate.digest, job.example.digest, purpose)
+            if outcome.failure is not None:
+                scores.append(metric.range[0])
+            elif row is not None:
+                for key, spend in row[1]:
+                    self.ledger.charge(key, spend, paid=False)
+                scores.append(row[0].score)
+            else:
+                execution = Execution(job.candidate, self.lms, Spend(), self.ledger)
+                prediction = bridge().to_prediction(self.program, outcome.outputs)
+
+                def one(job: Job = job, execution: Execution = execution, prediction: Any = prediction) -> Outcome:
+                    return self._scored(job, execution, prediction, {}, metric)
+
+                (measured,) = self._in_threads({0: one}, {0: execution}).values()
+                self.journal.put([(job.candidate.digest, job.example.digest, purpose, measured, execution.requests)])
+                scores.append(measured.score)
+        self.ledger.settle(account)
+        return scores
+
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -222,12 +252,15 @@ class Evaluator:
                 return self._failed(answer, executions[index])
             (path,) = job.candidate.predictors
             executions[index].steps.append(Step(path, job.example.input_values, answer.outputs, answer.text))
-            prediction = bridge().to_prediction(self.program, answer.outputs)
-            return self._scored(job, executions[index], prediction, answer.outputs)
+            try:
+                prediction = bridge().to_prediction(self.program, answer.outputs)
+            except ReplyError as failure:  # a value may fit its schema and still not the user's own type
+                return self._failed(failure, executions[index])
+            return self._scored(job, executions[index], prediction, answer.outputs, self.metric)
 
         if not self.metric.needs_thread:
             return {index: one(index) for index in jobs}
-        return self._in_threads({index: (one, index) for index in jobs}, executions)
+        return self._in_threads({index: partial(one, index) for index in jobs}, executions)
 
     # programs with their own code
 
@@ -239,12 +272,12 @@ class Evaluator:
                 self.journal.put([(*job.key, outcome, execution.requests)])
             return outcome
 
-        return self._in_threads({index: (one, index) for index in jobs}, executions)
+        return self._in_threads({index: partial(one, index) for index in jobs}, executions)
 
     def _execute(self, job: Job, execution: Execution) -> Outcome:
         try:
             prediction = bridge().run(self._bound_module(job.candidate), job.example.input_values)
-        except RowFailure as failure:
+        except ReplyError as failure:  # a value may fit its schema and still not the user's own type
             return self._failed(failure, execution)
         except BurnishError:
             raise
@@ -255,7 +288,7 @@ class Evaluator:
             return self._failed(RowFailure("program_error", reason), execution)
         if execution.fatal is not None:
             raise execution.fatal
-        return self._scored(job, execution, prediction, bridge().prediction_to_json(prediction))
+        return self._scored(job, execution, prediction, bridge().prediction_to_json(prediction), self.metric)
 
     def _bind(self, candidate: Candidate) -> Any:
         def call(path: str, inputs: Mapping[str, Any]) -> Any:
@@ -266,10 +299,12 @@ class Evaluator:
 
     # metrics
 
-    def _scored(self, job: Job, execution: Execution, prediction: Any, outputs: Mapping[str, Any]) -> Outcome:
+    def _scored(
+        self, job: Job, execution: Execution, prediction: Any, outputs: Mapping[str, Any], metric: Metric
+    ) -> Outcome:
         trace = bridge().metric_trace(self.program, execution.steps) if job.purpose == "bootstrap" else None
         example = bridge().to_dspy_example(job.example, self.program)
-        if self.metric.needs_thread:
+        if metric.needs_thread:
             from .judge import bind_judge
 
             judge = self.lms["judge"]
@@ -279,18 +314,18 @@ class Evaluator:
                     judge, lambda messages, params: ask_judge(self.client, judge, messages, params)
                 ),
             ):
-                score, feedback = self.metric.measure(example, prediction, trace)
+                score, feedback = metric.measure(example, prediction, trace)
         else:
-            score, feedback = self.metric.measure(example, prediction, trace)
+            score, feedback = metric.measure(example, prediction, trace)
         if execution.fatal is not None:
             raise execution.fatal
         return Outcome(score, dict(outputs), feedback, tuple(execution.steps), spend=execution.spend)
 
-    def _failed(self, failure: RowFailure, execution: Execution) -> Outcome:
+    def _failed(self, failure: ReplyError, execution: Execution) -> Outcome:
         return Outcome(
             self.metric.range[0],
             trace=tuple(execution.steps),
-            failure=failure.kind,
+            failure=failure.kind if isinstance(failure, RowFailure) else "unparsed",
             reason=str(failure),
             spend=execution.spend,
         )
@@ -298,15 +333,15 @@ class Evaluator:
     # threads
 
     def _in_threads(
-        self, work: Mapping[int, tuple[Callable[[int], Outcome], int]], executions: Mapping[int, Execution]
+        self, work: Mapping[int, Callable[[], Outcome]], executions: Mapping[int, Execution]
     ) -> dict[int, Outcome]:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="burnish")
         futures: dict[int, Future[Outcome]] = {}
-        for index, (one, argument) in work.items():
+        for index, one in work.items():
             context = copy_context()
             context.run(CURRENT.set, executions[index])
-            futures[index] = self._pool.submit(context.run, one, argument)
+            futures[index] = self._pool.submit(context.run, one)
         wait(futures.values())
         # The first failure in the order of the rows, whichever came first in time.
         return {index: future.result() for index, future in futures.items()}

@@ -31,7 +31,9 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise RunError(f"The run folder {str(self.folder)!r} cannot be used: {error}. Pass another run_dir.") from None
+            raise RunError(
+                f"The run folder {str(self.folder)!r} cannot be used: {error}. Pass another run_dir."
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

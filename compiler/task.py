@@ -41,7 +41,9 @@ class Task:
         """Everything that decides where a run goes and what its outcomes are; never a key."""
         return {
             "program": self.program.identity,
-            "student": {path: [p.prompt.template.digest, p.settings.to_json()] for path, p in self.program.student.parts},
+            "student": {
+                path: [p.prompt.template.digest, p.settings.to_json()] for path, p in self.program.student.parts
+            },
             "data": self.data,
             "metric": self.metric.identity,
             "report_metrics": [metric.identity for metric in self.report_metrics],
@@ -140,7 +142,9 @@ def _lms(lm: object, optimizer_lm: object, judge_lm: object) -> dict[str, LM]:
 def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise BurnishError(f"seed={seed!r} is not a whole number.")
-    if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1):
+    if concurrency is not None and (
+        isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
+    ):
         raise BurnishError(f"concurrency={concurrency!r} is not a positive whole number. Leave it out for the default.")
     if isinstance(min_gain, bool) or not isinstance(min_gain, int | float) or not 0 <= min_gain < float("inf"):
         raise BurnishError(f"min_gain={min_gain!r} is not a gain in score units, such as 0.02 for two points.")

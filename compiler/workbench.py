@@ -146,7 +146,9 @@ class Bench:
         for messages, base in zip(wanted, plain, strict=True):
             index = self._draws[base.key]
             self._draws[base.key] += 1
-            sized = base if n == 1 else self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens, n=n)
+            sized = (
+                base if n == 1 else self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens, n=n)
+            )
             requests.append(sized.at(index))
         return [_texts(reply, n) for reply in self._send(self.optimizer, requests)]
 
