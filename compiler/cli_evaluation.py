@@ -1,0 +1,91 @@
+"""Scoring a frozen file on rows, as `burnish eval` does: through the reply cache, outside any budget."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..signatures.canonical import JSON
+from ..signatures.errors import ExampleError, MetricError, ReplyError
+from .cli_arguments import METRICS, metric_named
+
+if TYPE_CHECKING:
+    from ..signatures.examples import Examples
+    from .lm import LM, Client
+    from .metrics import Metric
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A file's scores, in the order of the rows. failed: how many rows gave no outputs and score the bottom for it."""
+
+    scores: tuple[float, ...]
+    failed: int
+
+    @property
+    def mean(self) -> float:
+        return sum(self.scores) / len(self.scores)
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"mean": self.mean, "examples": len(self.scores), "failed": self.failed, "scores": list(self.scores)}
+
+
+def default_metric(path: str) -> Metric:
+    """The built-in metric that the file was compiled with. Raises MetricError when it was a function of the user's."""
+    from .frozen import CompiledProgram
+
+    name = str(CompiledProgram.load(path).provenance.get("metric"))
+    built_in = re.fullmatch(r"(\w+)\('(\w+)'\)", name)
+    if built_in is None or built_in[1] not in METRICS:
+        raise MetricError(f"{path} was compiled with the metric {name!r}, which is not built in. Give --metric.")
+    return metric_named(f"{built_in[1]}:{built_in[2]}")
+
+
+def score_file(path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int) -> Scored:
+    """The scores of a frozen file on all rows. lm: who answers (None: the model named in the file)."""
+    from .frozen import CompiledProgram
+    from .lm import LM, Client, ReplyCache
+    from .runtime import FrozenProgram
+
+    document = CompiledProgram.load(path).document
+    answering = lm if lm is not None else LM(document["lm"]["model"])
+    cache = ReplyCache()
+    try:
+        with Client(cache, concurrency=concurrency, offline=bool(os.environ.get("BURNISH_OFFLINE"))) as client:
+            frozen = FrozenProgram(document, lm=_Cached(client, answering), program=program)
+            results = frozen.batch([_inputs(row, frozen.inputs) for row in rows], concurrency)
+    finally:
+        cache.close()
+    failed = sum(isinstance(result, ReplyError) for result in results)
+    return Scored(tuple(_score(metric, row, result) for row, result in zip(rows, results, strict=True)), failed)
+
+
+class _Cached:
+    """Answers a frozen program through the reply cache, so that scoring again costs nothing."""
+
+    def __init__(self, client: Client, lm: LM) -> None:
+        self._client = client
+        self._lm = lm
+
+    def __call__(self, messages: list[dict[str, str]], params: Mapping[str, JSON]) -> str:
+        asked = {name: value for name, value in params.items() if name != "model"}
+        return self._client.send(self._lm, self._lm.chat(messages, **asked)).text
+
+
+def _inputs(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:
+    marked = getattr(row, "_input_keys", None)
+    if marked is None and not names:
+        raise ExampleError("A module's file does not tell which columns are its inputs. Name them with --inputs.")
+    return {name: row[name] for name in (names if marked is None else marked) if name in row}
+
+
+def _score(metric: Metric, row: Any, result: Any) -> float:
+    from ..signatures.dspy_bridge import Prediction
+
+    if isinstance(result, ReplyError):
+        return float(metric.range[0])
+    score, _ = metric.measure(row, Prediction.from_completions([dict(result)]))
+    return score
