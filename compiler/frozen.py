@@ -1,0 +1,250 @@
+"""The frozen file: what `compile()` hands over, written so that production renders, byte for byte, what was scored."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..signatures.candidate import Candidate, Part
+from ..signatures.canonical import JSON, canonical
+from ..signatures.errors import FrozenError
+from ..signatures.formats import get_format
+from .frozen_document import FORMAT, candidate_of, document_digest, document_text, parse_document, read_document
+from .goldens import make_goldens
+
+if TYPE_CHECKING:
+    import dspy
+
+    from ..signatures.dspy_bridge import Program
+    from .evidence import Verdict
+    from .lm import LM
+    from .runtime import FrozenProgram, Result
+
+# Ways to reach a model, never part of what it was asked: an LM's parameters or identity may hold them.
+_PRIVATE = frozenset(
+    {"api_key", "api_base", "base_url", "api_version", "organization", "project", "headers", "extra_headers"}
+    | {"default_headers", "client", "http_client", "timeout", "max_retries"}
+)
+
+
+def freeze(
+    program: Program,
+    candidate: Candidate,
+    *,
+    lm: Mapping[str, JSON],
+    verdict: Mapping[str, JSON],
+    evidence: Mapping[str, JSON],
+    provenance: Mapping[str, JSON],
+    finalist: Candidate | None = None,
+    live_lm: LM | None = None,
+) -> CompiledProgram:
+    """The compiled program of a candidate: `candidate` with the LM's sampling defaults under its settings.
+
+    lm: `LM.identity()` of the task LM: model, params, and what else tells it from others; keys, addresses and headers
+    are left out. finalist: the best candidate of the search where the verdict holds the student's prompts; kept beside
+    them. live_lm: who answers when the compiled program is called in this process; never written.
+    Raises FrozenError on text that no file can hold (a lone surrogate).
+    """
+    identity = _public(lm)
+    predictors, goldens = _predictors(candidate, identity)
+    document: dict[str, JSON] = {
+        "format": FORMAT,
+        "kind": program.kind,
+        "holds": "finalist" if finalist is None and verdict.get("decision") == "ship" else "student",
+        "verdict": _sorted(verdict),
+        "pipeline": program.spec if program.kind == "pipeline" else None,
+        "predictors": predictors,
+        "lm": identity,
+        "evidence": _sorted(evidence),
+        "finalist": None,
+        "provenance": _sorted(provenance),
+        "goldens": goldens,
+    }
+    if finalist is not None:
+        predictors, goldens = _predictors(finalist, identity)
+        document["finalist"] = {"predictors": predictors, "goldens": goldens}
+    return CompiledProgram(_sealed(document), program=program, live_lm=live_lm)
+
+
+class CompiledProgram:
+    """A compiled program: its prompts, settings, evidence and provenance. Immutable; calls run as in production.
+
+    document: the checked content of the file. program and live_lm are those of the compile that made it, None for a
+    program that was loaded.
+    """
+
+    def __init__(
+        self, document: Mapping[str, JSON], *, program: Program | None = None, live_lm: LM | None = None
+    ) -> None:
+        self._document = dict(document)
+        self._program = program
+        self._live_lm = live_lm
+        self._running: FrozenProgram | None = None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CompiledProgram:
+        """The compiled program in a file. Raises FrozenError on anything but an unchanged, whole file."""
+        return cls(read_document(path))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the file, whole or not at all, and returns its path. Equal runs write equal bytes."""
+        place = Path(path)
+        if not place.parent.is_dir():
+            raise FrozenError(f"{place} cannot be written: there is no folder {place.parent}. Create it first.")
+        draft = place.with_name(f".{place.name}.{os.getpid()}.draft")
+        try:
+            with draft.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(document_text(self._document))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(place)
+        finally:
+            draft.unlink(missing_ok=True)
+        return place
+
+    @property
+    def document(self) -> dict[str, JSON]:
+        """A copy of what the file holds."""
+        return copy.deepcopy(self._document)
+
+    @property
+    def digest(self) -> str:
+        digest: str = self._document["digest"]
+        return digest
+
+    @property
+    def kind(self) -> str:
+        """ "predictor", "pipeline" or "module"."""
+        kind: str = self._document["kind"]
+        return kind
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the search paid: decision, gain, interval, p_value and what they rest on."""
+        from .evidence import Verdict
+
+        return Verdict.from_json(self._document["verdict"])
+
+    @property
+    def evidence(self) -> dict[str, JSON]:
+        evidence: dict[str, JSON] = copy.deepcopy(self._document["evidence"])
+        return evidence
+
+    @property
+    def provenance(self) -> dict[str, JSON]:
+        provenance: dict[str, JSON] = copy.deepcopy(self._document["provenance"])
+        return provenance
+
+    @property
+    def candidate(self) -> Candidate:
+        """Prompts and settings by predictor, as they run."""
+        return candidate_of(self._document["predictors"])
+
+    def finalist(self) -> CompiledProgram:
+        """The program with the finalist's prompts, where the verdict held the student's; else this program.
+
+        Raises FrozenError when the search found nothing but the student.
+        """
+        kept = self._document["finalist"]
+        if self._document["holds"] == "finalist":
+            return self
+        if kept is None:
+            raise FrozenError("This compile has no finalist: no candidate beat the student, whose prompts it holds.")
+        document = {**self._document, **kept, "holds": "finalist", "finalist": None}
+        return CompiledProgram(_sealed(document), program=self._program, live_lm=self._live_lm)
+
+    def __call__(self, **inputs: Any) -> Result:
+        """Runs the program on one set of inputs, as the loaded file would; see `burnish.load`."""
+        return self._run()(**inputs)
+
+    def to_messages(self, step: str | None = None, /, **inputs: Any) -> list[dict[str, str]]:
+        """The exact messages of one call; for programs of several predictors, of the one whose path is `step`."""
+        return self._run().to_messages(step, **inputs)
+
+    def to_dspy(self, program: object | None = None, lm: object | None = None) -> dspy.Module:
+        """The program as a `dspy.Module`; see `burnish.compiler.as_dspy.to_dspy`."""
+        from .as_dspy import to_dspy
+
+        return to_dspy(self, program, lm)
+
+    def show(self) -> str:
+        """The program for a person: verdict, prompts, settings, where it comes from."""
+        from .show import show
+
+        return show(self._document)
+
+    @property
+    def report_lines(self) -> list[str]:
+        """The verdict and what each part of the program brought, a few lines."""
+        from .show import report_lines
+
+        return report_lines(self._document)
+
+    def __repr__(self) -> str:
+        paths = ", ".join(self._document["predictors"])
+        decision = self._document["verdict"]["decision"]
+        return f"CompiledProgram({self.kind}: {paths}; {decision}; {self.digest[:12]})"
+
+    def _run(self) -> FrozenProgram:
+        if self._running is None:
+            from .runtime import FrozenProgram
+
+            module = self._program.module if self._program is not None and self.kind == "module" else None
+            self._running = FrozenProgram(self._document, lm=self._live_lm, program=module)
+        return self._running
+
+
+def _predictors(candidate: Candidate, identity: Mapping[str, JSON]) -> tuple[dict[str, JSON], list[dict[str, JSON]]]:
+    defaults = identity.get("params", {})
+    effective = Candidate.of({path: _with_defaults(part, defaults) for path, part in candidate.parts})
+    return {path: _predictor(part) for path, part in effective.parts}, make_goldens(effective, identity["model"])
+
+
+def _with_defaults(part: Part, defaults: Mapping[str, JSON]) -> Part:
+    params = _public({**defaults, **part.settings.params})
+    return Part(part.prompt, replace(part.settings, params_json=canonical(params)))
+
+
+def _predictor(part: Part) -> dict[str, JSON]:
+    prompt = part.prompt
+    return {
+        "source": {
+            "instruction": prompt.instruction,
+            "position": prompt.position,
+            "demos": [demo.to_json() for demo in prompt.demos],
+        },
+        "settings": part.settings.to_json(),
+        "grammar": {"format": prompt.format, "version": get_format(prompt.format).version},
+        "template": prompt.template.to_json(),
+    }
+
+
+def _sealed(document: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The document with its digest, as a reader of the file gets it."""
+    rest = {name: value for name, value in document.items() if name != "digest"}
+    try:
+        content = document_text({**rest, "digest": document_digest(rest)}).encode("utf-8")
+    except UnicodeEncodeError as error:
+        around = str(error.object)[max(0, error.start - 30) : error.end + 30]
+        raise FrozenError(
+            f"The program holds a character that no UTF-8 file can hold, near {around!a}. "
+            "Clean the rows that demonstrations come from."
+        ) from None
+    return parse_document(content, "the compiled program")
+
+
+def _public(value: JSON) -> JSON:
+    if isinstance(value, Mapping):
+        return {name: _public(value[name]) for name in sorted(value) if name not in _PRIVATE}
+    return value
+
+
+def _sorted(value: JSON) -> JSON:
+    """Object keys in alphabetical order: the order in which a run came to them may differ between equal runs."""
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,155 @@
+"""The document that a compiled file holds: to text and back. Nothing in it is executed or unpickled.
+
+A file may come from anywhere: what does not read as a checked document gives one FrozenError that says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..signatures.candidate import Candidate, Part, Settings
+from ..signatures.canonical import JSON, digest
+from ..signatures.errors import FrozenError
+from ..signatures.prompt import Demo, Prompt, Template
+from .frozen_checks import Refused, check_structure, shown
+from .goldens import check_goldens
+
+FORMAT = "burnish/1"
+MAX_BYTES = 64 * 2**20
+MAX_DEPTH = 64
+MAX_DIGITS = 64  # of a number: beyond it, reading or printing a whole number takes quadratic time
+
+
+def document_text(document: Mapping[str, JSON]) -> str:
+    """The text of the file: one value a line, in the order in which the document was built, so that diffs read well."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def document_digest(document: Mapping[str, JSON]) -> str:
+    """sha256 over the canonical JSON of everything but the digest itself."""
+    return digest({name: value for name, value in document.items() if name != "digest"})
+
+
+def read_document(path: str | os.PathLike[str]) -> dict[str, JSON]:
+    """The checked document in a file. Raises FrozenError on anything else, naming the file and what to do."""
+    place = Path(path)
+    try:
+        with place.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FrozenError(
+            f"{place} cannot be read: {error.strerror}. Give the path that compiled.save(path) wrote."
+        ) from None
+    return parse_document(content, str(place))
+
+
+def parse_document(content: bytes, name: str) -> dict[str, JSON]:
+    """The checked document in the bytes of a file called `name`. Raises FrozenError on anything else."""
+    try:
+        return _parse(content)
+    except Refused as refused:
+        raise FrozenError(
+            f"{name} cannot be loaded: {refused}\n"
+            "Take the file again from where it was compiled, or compile again: it cannot be mended by hand."
+        ) from None
+
+
+def _parse(content: bytes) -> dict[str, JSON]:
+    if len(content) > MAX_BYTES:
+        raise Refused(f"it is larger than {MAX_BYTES} bytes.")
+    try:
+        # A checkout may have written CRLF; inside of JSON strings a raw line end cannot stand.
+        text = content.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise Refused(f"it is not UTF-8 (byte {error.start}).") from None
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_bounded_int,
+            parse_float=_finite_float,
+        )
+    except json.JSONDecodeError as error:
+        raise Refused(f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg}).") from None
+    except RecursionError:
+        raise Refused(f"it is nested more than {MAX_DEPTH} levels deep.") from None
+    _check_depth(document)
+    if not isinstance(document, dict) or not isinstance(document.get("format"), str):
+        raise Refused("it is not a compiled program: it has no 'format'.")
+    if document["format"] != FORMAT:
+        raise Refused(
+            f"its format is {shown(document['format'])}, and this version reads {FORMAT!r}. "
+            "Load it with the version of burnish that wrote it."
+        )
+    if document.get("digest") != document_digest(document) or document_text(document) != text:
+        raise Refused("it was changed after it was written: its content does not match its digest.")
+    check_structure(document)
+    for program in (document, document["finalist"]):
+        if program is not None:
+            check_goldens(candidate_of(program["predictors"]), document["lm"]["model"], program["goldens"])
+    return document
+
+
+def _no_duplicates(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refused(f"the key {shown(twice)} stands twice in one object.")
+    return found
+
+
+def _no_constant(word: str) -> JSON:
+    raise Refused(f"it holds the number {word}.")
+
+
+def _bounded_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise Refused(f"it holds a number of {len(digits)} digits.")
+    return int(digits)
+
+
+def _finite_float(digits: str) -> float:
+    number = float(digits)
+    if len(digits) > MAX_DIGITS or number in (float("inf"), float("-inf")):
+        raise Refused(f"it holds the number {shown(digits)}.")
+    return number
+
+
+def _check_depth(document: JSON) -> None:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [item for value in level for item in _items(value)]
+        if not level:
+            return
+    raise Refused(f"it is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _items(value: JSON) -> Iterator[JSON]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def candidate_of(predictors: Mapping[str, JSON]) -> Candidate:
+    """The candidate that the file's predictors describe. Its templates are those of the file, not rendered anew."""
+    parts: dict[str, Part] = {}
+    for path, data in predictors.items():
+        template, source = Template.from_json(data["template"]), data["source"]
+        prompt = Prompt(
+            schema=template.schema,
+            instruction=source["instruction"],
+            demos=tuple(Demo.from_json(demo) for demo in source["demos"]),
+            format=template.format,
+            position=source["position"],
+            rule=template.rule,
+        )
+        # `Prompt.template` is a cached property: filling its place makes the file's own text the one that is rendered.
+        prompt.__dict__["template"] = template
+        parts[path] = Part(prompt, Settings.from_json(data["settings"]))
+    return Candidate.of(parts)

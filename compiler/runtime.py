@@ -1,0 +1,278 @@
+"""Runs a frozen file: render, ask, parse. Imports neither dspy nor optuna nor any of the search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..signatures.candidate import Candidate
+from ..signatures.canonical import JSON
+from ..signatures.errors import FrozenError, ReplyError, SchemaError
+from ..signatures.schema import Field, Schema
+from .answering import Answering, answering
+from .execution import RowFailure, Spoken, predict
+from .frozen_document import candidate_of, read_document
+
+if TYPE_CHECKING:
+    from ..signatures.dspy_bridge import Program
+
+
+def load(path: str | os.PathLike[str], lm: object = None, program: object = None) -> FrozenProgram:
+    """The program in a compiled file, ready to call.
+
+    lm: who answers. None: the model named in the file, reached as the environment says (OPENAI_BASE_URL,
+        OPENAI_API_KEY; "local/..." runs in this process). Or a model name, a `burnish.LM`, an openai client, a
+        `dspy.LM`, or a function (messages, parameters) -> text. It answers; how it is asked stays as frozen.
+    program: the user's own module, needed where its control flow could not be frozen; it must still have the predictors
+        and fields that were compiled. With it, results have the module's own types.
+    Raises FrozenError for a file that is damaged, unknown or hostile, or that does not fit the program. Makes no call.
+    """
+    return FrozenProgram(read_document(path), lm=lm, program=program)
+
+
+class Result:
+    """What a call gave: outputs as attributes (`result.label`) and as items (`result["label"]`)."""
+
+    __slots__ = ("_plain", "_values")
+
+    def __init__(self, values: Mapping[str, Any], plain: Mapping[str, JSON]) -> None:
+        self._values = dict(values)
+        self._plain = dict(plain)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in self.__slots__:
+            raise AttributeError(name)
+        try:
+            return self._values[name]
+        except KeyError:
+            known = ", ".join(repr(key) for key in self._values)
+            raise AttributeError(f"the result has no output {name!r}; it has {known}") from None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Result) and self._plain == other._plain
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def keys(self) -> Iterable[str]:
+        """The names of the outputs, so that `dict(result)` works."""
+        return self._values.keys()
+
+    def to_dict(self) -> dict[str, JSON]:
+        """The outputs in JSON form."""
+        return dict(self._plain)
+
+    def __repr__(self) -> str:
+        return f"Result({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
+
+
+class FrozenProgram:
+    """A compiled program that runs as it was scored. Safe to call from many threads.
+
+    predictors: their paths. inputs, outputs: names of what a call takes and gives (empty for a module, whose code
+    decides).
+    """
+
+    def __init__(self, document: Mapping[str, JSON], *, lm: object = None, program: object = None) -> None:
+        self._document = document
+        self._candidate: Candidate = candidate_of(document["predictors"])
+        self._model: str = document["lm"]["model"]
+        # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
+        self._answering: Answering | None = None if lm is None else answering(lm, self._model)
+        self.predictors: tuple[str, ...] = self._candidate.predictors
+        self._schemas: dict[str, Schema] = {p: part.prompt.template.schema for p, part in self._candidate.parts}
+        self._steps: tuple[str, ...] = self.predictors
+        if document["kind"] == "pipeline":
+            self._steps = tuple(step["path"] for step in document["pipeline"]["steps"])
+        self._inputs: dict[str, Field] = {} if document["kind"] == "module" else _inputs(self._chain())
+        self.inputs: tuple[str, ...] = tuple(self._inputs)
+        self.outputs: tuple[str, ...] = ()
+        if document["kind"] != "module":
+            self.outputs = tuple(dict.fromkeys(field.name for schema in self._chain() for field in schema.outputs))
+        self._module: Any = None
+        if program is not None:
+            self._module = self._bind(program)
+        elif document["kind"] == "module":
+            raise FrozenError(
+                f"This file holds the predictors {', '.join(map(repr, self.predictors))} of a module whose own code "
+                "runs between them, and that code is not in the file. Pass load(path, program=YourModule())."
+            )
+
+    def __call__(self, **inputs: Any) -> Result:
+        """Runs the program on one set of inputs.
+
+        Raises SchemaError on missing or unknown inputs (before any call), ReplyError when a reply does not hold the
+        outputs after the reply policy that was compiled, LMError when the model cannot be reached.
+        """
+        if self._module is not None:
+            return self._through_module(inputs)
+        self._check_inputs(inputs)
+        values: dict[str, Any] = dict(inputs)
+        outputs: dict[str, JSON] = {}
+        for path in self._steps:
+            known = {field.name: values[field.name] for field in self._schemas[path].inputs if field.name in values}
+            spoken = self._call(path, known)
+            outputs.update(spoken.outputs)
+            values.update(spoken.outputs)
+        return self._result(outputs)
+
+    async def acall(self, **inputs: Any) -> Result:
+        """The same without blocking the event loop: the call runs in a thread."""
+        import asyncio
+
+        return await asyncio.to_thread(self.__call__, **inputs)
+
+    def batch(self, rows: Iterable[Mapping[str, Any]], concurrency: int = 8) -> list[Result | ReplyError]:
+        """One result for each row of inputs, in order; a ReplyError in the place of a row whose reply failed.
+
+        Inputs of all rows are checked before the first call. Any other error ends the batch and is raised.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        listed = [dict(row) for row in rows]
+        for number, row in enumerate(listed):
+            try:
+                self._check_inputs(row)
+            except SchemaError as error:
+                raise SchemaError(f"row {number}: {error} Nothing was sent.") from None
+        with ThreadPoolExecutor(max_workers=max(1, concurrency)) as pool:
+            futures = [pool.submit(self._row, row) for row in listed]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def to_messages(self, step: str | None = None, /, **inputs: Any) -> list[dict[str, str]]:
+        """The exact messages of one call; where there are several predictors, of the one whose path is `step`.
+
+        Raises SchemaError on missing or unknown inputs, FrozenError on an unknown step.
+        """
+        known = ", ".join(repr(path) for path in self.predictors)
+        if step is None and len(self.predictors) > 1:
+            raise FrozenError(f"This program has several predictors: name one, to_messages(step, ...). It has {known}.")
+        if step is not None and step not in self.predictors:
+            raise FrozenError(f"This program has no predictor {step!r}. It has {known}.")
+        return self._candidate[step or self.predictors[0]].prompt.template.render(inputs)
+
+    def __repr__(self) -> str:
+        taken = ", ".join(self.inputs) or "..."
+        given = ", ".join(self.outputs) or "..."
+        return f"FrozenProgram({taken} -> {given}; {self._model}; {self._document['verdict']['decision']})"
+
+    # one call
+
+    def _call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
+        if self._answering is None:
+            self._answering = answering(None, self._model)
+        asking = predict(self._candidate[path], self._answering.lm, inputs)
+        request = next(asking)
+        while True:
+            try:
+                request = asking.send(self._answering.answer(request))
+            except StopIteration as stop:
+                spoken: Spoken = stop.value
+                return spoken
+            except RowFailure as failure:
+                raise ReplyError(f"predictor {path!r}: {failure}") from None
+
+    def _row(self, row: Mapping[str, Any]) -> Result | ReplyError:
+        try:
+            return self(**row)
+        except ReplyError as failure:
+            return failure
+
+    def _result(self, outputs: Mapping[str, JSON]) -> Result:
+        from ..signatures.values import to_python
+
+        fields = {field.name: field for schema in self._schemas.values() for field in schema.outputs}
+        return Result({name: to_python(fields[name], value) for name, value in outputs.items()}, outputs)
+
+    # inputs
+
+    def _chain(self) -> list[Schema]:
+        return [self._schemas[path] for path in self._steps]
+
+    def _check_inputs(self, inputs: Mapping[str, Any]) -> None:
+        if self._document["kind"] == "module":
+            return
+        unknown = [name for name in inputs if name not in self._inputs]
+        missing = [name for name, field in self._inputs.items() if field.required and name not in inputs]
+        if unknown or missing:
+            problem = f"no input {unknown[0]!r}" if unknown else f"the input {missing[0]!r} is missing"
+            raise SchemaError(f"{problem}; the program takes {', '.join(map(repr, self.inputs))}.")
+
+    # the user's own module
+
+    def _bind(self, program: object) -> Any:
+        from ..signatures.dspy_bridge import Called, bind, read_program
+
+        read = read_program(program)
+        refuse_drift(self._schemas, read)
+
+        def call(path: str, inputs: Mapping[str, Any]) -> Called:
+            spoken = self._call(path, inputs)
+            return Called(spoken.outputs, spoken.text)
+
+        return bind(read, self._candidate, call)
+
+    def _through_module(self, inputs: Mapping[str, Any]) -> Result:
+        from ..signatures.dspy_bridge import prediction_to_json, run
+
+        self._check_inputs(inputs)
+        prediction = run(self._module, inputs)
+        return Result(dict(prediction.items()), prediction_to_json(prediction))
+
+
+def refuse_drift(schemas: Mapping[str, Schema], program: Program) -> None:
+    """Raises FrozenError, naming path and field, unless the program has the predictors and fields of the file."""
+    for path in program.schemas:
+        if path not in schemas:
+            raise FrozenError(f"The program has a predictor {path!r} that the compiled one had not. {_REMEDY}")
+    for path, compiled in schemas.items():
+        if path not in program.schemas:
+            known = ", ".join(repr(name) for name in program.schemas)
+            raise FrozenError(f"The program has no predictor {path!r}; it has {known}. {_REMEDY}")
+        now = program.schemas[path]
+        for side, before, after in (("input", compiled.inputs, now.inputs), ("output", compiled.outputs, now.outputs)):
+            _refuse_fields(path, side, before, after)
+
+
+def _refuse_fields(path: str, side: str, before: tuple[Field, ...], after: tuple[Field, ...]) -> None:
+    names = [field.name for field in after]
+    for field in before:
+        if field.name not in names:
+            raise FrozenError(f"Predictor {path!r} no longer has the {side} {field.name!r}. {_REMEDY}")
+        found = after[names.index(field.name)]
+        if found.json_schema != field.json_schema or found.required != field.required:
+            raise FrozenError(
+                f"The {side} {field.name!r} of predictor {path!r} was {field.type_name} when it was compiled and is "
+                f"{found.type_name} now. {_REMEDY}"
+            )
+    added = [name for name in names if name not in {field.name for field in before}]
+    if added:
+        raise FrozenError(f"Predictor {path!r} has a new {side} {added[0]!r}. {_REMEDY}")
+
+
+_REMEDY = "Load the file with the program it was compiled from, or compile the program again."
+
+
+def _inputs(chain: list[Schema]) -> dict[str, Field]:
+    """What the whole chain takes: inputs that no earlier step gives. Required where any step requires it."""
+    taken: dict[str, Field] = {}
+    given: set[str] = set()
+    for schema in chain:
+        for field in schema.inputs:
+            if field.name not in given and (field.name not in taken or field.required):
+                taken[field.name] = field
+        given.update(field.name for field in schema.outputs)
+    return taken
