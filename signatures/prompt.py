@@ -6,11 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from .canonical import JSON, canonical, digest
 from .errors import SchemaError
 from .schema import Schema
+
+if TYPE_CHECKING:
+    from .formats.renderer import Renderer
+    from .rules import BM25
 
 Position: TypeAlias = Literal["system", "before_question", "question_begin", "question_end", "answer_begin"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
@@ -186,6 +190,20 @@ class Template:
         return None if self.response_schema_json is None else json.loads(self.response_schema_json)
 
     @cached_property
+    def renderer(self) -> Renderer:
+        """This template made ready to be filled; what `render` uses."""
+        from .formats.renderer import Renderer
+
+        return Renderer(self)
+
+    @cached_property
+    def demo_index(self) -> BM25:
+        """What the rule looks demonstrations up in."""
+        from .rules import BM25
+
+        return BM25(self.demo_inputs)
+
+    @cached_property
     def digest(self) -> str:
         return digest(self.to_json())
 
@@ -216,7 +234,9 @@ class Template:
 
 
 def _message_json(message: Message) -> dict[str, JSON]:
-    parts = [p if isinstance(p, str) else {"slot": p.field, "before": p.before, "after": p.after} for p in message.parts]
+    parts = [
+        p if isinstance(p, str) else {"slot": p.field, "before": p.before, "after": p.after} for p in message.parts
+    ]
     return {"role": message.role, "parts": parts}
 
 

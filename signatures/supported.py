@@ -1,0 +1,89 @@
+"""Which JSON Schemas a field may have: those whose meaning `json_schema.coerce` keeps whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from .canonical import JSON
+from .errors import SchemaError
+from .json_schema import TYPES, shown
+
+# fmt: off
+_CHECKED = frozenset({
+    "$ref", "$defs", "type", "enum", "const", "anyOf", "oneOf", "allOf", "items", "prefixItems", "minItems",
+    "maxItems", "uniqueItems", "properties", "required", "additionalProperties", "propertyNames",
+    "patternProperties", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum",
+    "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "format",
+})
+# fmt: on
+# fmt: off
+_ANNOTATIONS = frozenset({
+    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator",
+    "contentEncoding", "contentMediaType", "contentSchema", "$comment",
+})
+# fmt: on
+
+
+def check_supported(schema: Mapping[str, JSON], field: str = "") -> None:
+    """Refuses a JSON Schema whose meaning `coerce` could not keep.
+
+    Raises SchemaError naming the field and the keyword: an unknown keyword, an unknown type, a reference that leads
+    nowhere or only to itself, a pattern that Python's `re` cannot read.
+    """
+    defs = schema.get("$defs", {})
+    for part in _subschemas(schema):
+        if isinstance(part, bool):
+            continue
+        if not isinstance(part, Mapping):
+            raise _unsupported(field, "a schema", part, "must be an object or true or false")
+        for keyword in part:
+            if keyword not in _CHECKED and keyword not in _ANNOTATIONS:
+                raise _unsupported(field, keyword, part[keyword], "is not supported")
+        kinds = part.get("type", [])
+        for kind in [kinds] if isinstance(kinds, str) else kinds:
+            if kind not in TYPES:
+                raise _unsupported(field, "type", kind, "is unknown")
+        if "$ref" in part and not _leads_somewhere(part, defs, ()):
+            raise _unsupported(field, "$ref", part["$ref"], "leads to no definition of this schema")
+        for pattern in [part["pattern"]] if "pattern" in part else list(part.get("patternProperties", ())):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise _unsupported(field, "pattern", pattern, f"cannot be read: {error}") from error
+
+
+def _subschemas(schema: JSON) -> Iterator[JSON]:
+    yield schema
+    if not isinstance(schema, Mapping):
+        return
+    for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for part in schema.get(keyword, ()):
+            yield from _subschemas(part)
+    for keyword in ("properties", "patternProperties", "$defs"):
+        for part in schema.get(keyword, {}).values():
+            yield from _subschemas(part)
+    for keyword in ("items", "additionalProperties", "propertyNames"):
+        if keyword in schema:
+            yield from _subschemas(schema[keyword])
+
+
+def _leads_somewhere(schema: JSON, defs: Mapping[str, JSON], seen: tuple[str, ...]) -> bool:
+    """Whether following references from here ends: a check that follows them without reading a value would not."""
+    if not isinstance(schema, Mapping):
+        return True
+    if "$ref" in schema:
+        name = str(schema["$ref"]).removeprefix("#/$defs/")
+        if name in seen or name not in defs:
+            return False
+        return _leads_somewhere(defs[name], defs, (*seen, name))
+    members = [part for union in ("anyOf", "oneOf", "allOf") for part in schema.get(union, ())]
+    return all(_leads_somewhere(part, defs, seen) for part in members)
+
+
+def _unsupported(field: str, keyword: str, value: JSON, why: str) -> SchemaError:
+    of = f"field {field!r}" if field else "the field"
+    return SchemaError(
+        f"{of} has a type whose JSON Schema says {keyword!r}: {shown(value)}, which {why}. "
+        "Use str, int, float, bool, Literal, Enum, Optional, list, dict, dates or a plain model."
+    )
