@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_HOMES = {"Faults": "servers", "ScriptedLM": "scripted", "ScriptedServer": "servers"}
+_HOMES = {"Faults": "servers", "ScriptedLM": "scripted", "ScriptedServer": "servers", "ScriptedStatus": "servers"}
 
 __all__ = sorted(_HOMES)
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .scripted import ScriptedLM as ScriptedLM
     from .servers import Faults as Faults
     from .servers import ScriptedServer as ScriptedServer
+    from .servers import ScriptedStatus as ScriptedStatus
 
 
 def __getattr__(name: str) -> Any:

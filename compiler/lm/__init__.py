@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
-    "CacheStatistics": "cache",
+    "CacheStats": "cache",
     "Client": "client",
     "ContentRefused": "failures",
     "ContextOverflow": "failures",
@@ -28,7 +28,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
-    from .cache import CacheStatistics as CacheStatistics
+    from .cache import CacheStats as CacheStats
     from .cache import ReplyCache as ReplyCache
     from .client import Client as Client
     from .client import Meter as Meter

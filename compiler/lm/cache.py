@@ -13,7 +13,7 @@ from ...signatures.errors import CacheError
 from .folders import replies_folder
 from .prices import price_of
 from .request import Reply, Request, whole
-from .store import JSONStore
+from .store import JSONStore as JSONStore
 
 UNSAVED_BYTES = 64 * 2**20  # replies kept in memory while the disk takes none
 
@@ -21,7 +21,7 @@ _log = logging.getLogger("burnish")
 
 
 @dataclass(frozen=True)
-class ModelStatistics:
+class ModelStats:
     """What the cache holds of one model: calls (one an entry), tokens, and dollars where a list price is known."""
 
     endpoint: str
@@ -33,13 +33,13 @@ class ModelStatistics:
 
 
 @dataclass(frozen=True)
-class CacheStatistics:
+class CacheStats:
     """entries: replies. bytes: size on disk. models: sorted by endpoint and model."""
 
     folder: Path
     entries: int
     bytes: int
-    models: tuple[ModelStatistics, ...]
+    models: tuple[ModelStats, ...]
 
 
 class ReplyCache:
@@ -106,7 +106,7 @@ class ReplyCache:
         if self._unsaved_bytes > UNSAVED_BYTES:
             raise CacheError(f"{error} {len(self._unsaved)} replies that were paid for are in memory only.") from error
 
-    def statistics(self) -> CacheStatistics:
+    def stats(self) -> CacheStats:
         """Reads every entry: some 30 microseconds each."""
         totals: dict[tuple[str, str], list[int]] = {}
         for key in self.store.keys():  # noqa: SIM118
@@ -118,8 +118,8 @@ class ReplyCache:
             total[0] += 1
             total[1] += reply.usage.prompt_tokens or 0
             total[2] += reply.usage.completion_tokens or 0
-        models = tuple(_statistics(*name, *total) for name, total in sorted(totals.items()))
-        return CacheStatistics(self.folder, sum(model.calls for model in models), self.store.size(), models)
+        models = tuple(_stats(*name, *total) for name, total in sorted(totals.items()))
+        return CacheStats(self.folder, sum(model.calls for model in models), self.store.size(), models)
 
     def clear(self) -> int:
         """Removes every reply; returns how many there were."""
@@ -145,7 +145,7 @@ def _entry(row: JSON) -> tuple[Request, Reply] | None:
         return None
 
 
-def _statistics(endpoint: str, model: str, calls: int, prompt: int, completion: int) -> ModelStatistics:
+def _stats(endpoint: str, model: str, calls: int, prompt: int, completion: int) -> ModelStats:
     price = price_of(model) if endpoint.startswith("https://api.openai.com") else None
     usd = price.usd(prompt, completion) if price else None
-    return ModelStatistics(endpoint, model, calls, prompt, completion, usd)
+    return ModelStats(endpoint, model, calls, prompt, completion, usd)

@@ -61,7 +61,7 @@ class Uncounted:
 
 
 @dataclass
-class ClientStatistics:
+class ClientStats:
     """What this client did, in attempts and replies.
 
     sent: attempts. paid: replies of the server. hits: replies of the cache. refused: attempts that cost nothing (429,
@@ -117,7 +117,7 @@ class Client:
         self.meter: Meter = meter or Uncounted()
         self.concurrency = concurrency or CONCURRENCY
         self.offline = offline
-        self.statistics = ClientStatistics()
+        self.stats = ClientStats()
         self._on_event = on_event
         self._sleep = sleep
         self._random = random_source or random.Random()  # jitter only: nothing that is kept depends on it
@@ -141,7 +141,7 @@ class Client:
         if reply is not None:
             self.meter.charge(request.key, lm.spend(request, reply), paid=False)
             with self._counting:
-                self.statistics.hits += 1
+                self.stats.hits += 1
         return reply
 
     def send_many(self, jobs: Sequence[Job]) -> list[Reply | Failure]:
@@ -305,7 +305,7 @@ class Client:
             if flight.abandoned:
                 raise RunError("Interrupted: nothing more is sent. Everything paid for is in the cache.")
             delay = patience.next_delay(last)
-            self.statistics.retries += 1
+            self.stats.retries += 1
             await self._sleep(delay)
 
     async def _locked(self, lock: KeyLock, flight: _Flight) -> Reply | None:
@@ -319,7 +319,7 @@ class Client:
     async def _attempt(self, flight: _Flight, transport: Transport, lane: Lane) -> Reply:
         request, key, bound = flight.request, flight.request.key, flight.bound
         self.meter.begin(key, bound)
-        self.statistics.sent += 1
+        self.stats.sent += 1
         flight.stage = "air"
         how: Ending = "maybe"  # unless we learn otherwise, also when we are cancelled
         try:
@@ -334,16 +334,16 @@ class Client:
         finally:
             flight.stage = "ground"
             self.meter.end(key, how, bound)
-        self.statistics.paid += 1
+        self.stats.paid += 1
         lane.succeeded()
         return reply
 
     def _note_failure(self, failure: AttemptFailure, lane: Lane, cut: int) -> None:
         refused = isinstance(failure, Unbilled)
         if refused:
-            self.statistics.refused += 1
+            self.stats.refused += 1
         else:
-            self.statistics.maybe += 1
+            self.stats.maybe += 1
         self._tell("refused" if refused else "maybe", reason=str(failure))
         overloaded = failure.status in (429, 503) or (isinstance(failure, MaybeBilled) and failure.timed_out)
         if overloaded and lane.pushed_back(cut):
