@@ -24,6 +24,8 @@ def digest(value: JSON) -> str:
 
 
 def _integral(value: JSON) -> JSON:
+    if type(value) is str:  # most of what is digested, and slow to tell from a sequence below
+        return value
     # 0 and 0.0 ask a server for the same thing, so they must have the same digest.
     if isinstance(value, float) and value.is_integer():
         return int(value)

@@ -85,6 +85,12 @@ class BoundPredict(Predict):  # type: ignore[misc]
 
     binding: _Binding
 
+    def __call__(self, *args: Any, **given: Any) -> Prediction:
+        if args or self.callbacks or settings.callbacks:
+            return super().__call__(*args, **given)
+        # dspy's own way in costs as much again: it keeps the stack of callers for its history, which nobody reads here.
+        return BoundPredict.forward(self, **given)
+
     def forward(self, **given: Any) -> Prediction:
         binding = self.binding
         inputs = self._inputs(binding, given)
@@ -201,7 +207,7 @@ def _plain(leaf: Predict, part: Part) -> Predict | None:
     if prompt.format != "chat" or prompt.rule is not None:
         return None
     signature = leaf.signature.with_instructions(prompt.instruction)
-    demos = [dspy.Example(**demo.values) for demo in prompt.demos]
+    demos = [dspy.Example(demo.values) for demo in prompt.demos]
     sample = {field.name: "-" for field in prompt.schema.inputs}
     if ChatAdapter().format(signature, demos, sample) != prompt.template.render(sample):
         return None

@@ -13,11 +13,11 @@ from dspy.adapters.utils import annotation_allows_none, get_annotation_name, tra
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from .canonical import JSON, canonical
 from .errors import SchemaError
 from .schema import Field, Schema
+from .values import check_supported, to_json
 
 # Keywords whose value maps names that the user chose to schemas; a name there is never a keyword.
 _NAMED_SCHEMAS = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
@@ -48,9 +48,11 @@ def value_type(field: FieldInfo) -> Any:
 def _field(name: str, field: FieldInfo, signature: type[Signature]) -> Field:
     where = f"field {name!r} of signature {signature.__name__}"
     extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
+    json_schema = _json_schema(value_type(field), where)
+    check_supported(json_schema, name)
     return Field(
         name=name,
-        schema_json=canonical(_json_schema(value_type(field), where)),
+        schema_json=canonical(json_schema),
         description=_description(name, extra),
         type_name=get_annotation_name(field.annotation),
         note=_note(name, field),
@@ -121,6 +123,6 @@ def _default_json(field: FieldInfo, where: str) -> str | None:
     if field.is_required():
         return None
     try:
-        return canonical(to_jsonable_python(field.get_default(call_default_factory=True, validated_data={})))
-    except (PydanticSerializationError, TypeError, ValueError) as error:
+        return canonical(to_json(field.get_default(call_default_factory=True, validated_data={})))
+    except (SchemaError, TypeError, ValueError) as error:
         raise SchemaError(f"{where} has a default that is not JSON: {error}. Give one that is, or none.") from error

@@ -45,14 +45,14 @@ class Pipeline(Module):  # type: ignore[misc]
         for step in self.spec["steps"]:
             prediction = getattr(self, step["name"])(**_picked(values, step["inputs"]))
             values.update((name, prediction[name]) for name in step["outputs"])
-        return Prediction(**_picked(values, self.outputs))
+        return Prediction(_picked(values, self.outputs))
 
     async def aforward(self, **inputs: Any) -> Prediction:
         values = self._checked(inputs)
         for step in self.spec["steps"]:
             prediction = await getattr(self, step["name"]).acall(**_picked(values, step["inputs"]))
             values.update((name, prediction[name]) for name in step["outputs"])
-        return Prediction(**_picked(values, self.outputs))
+        return Prediction(_picked(values, self.outputs))
 
     def _checked(self, inputs: dict[str, Any]) -> dict[str, Any]:
         unknown = [name for name in inputs if name not in self.inputs]
