@@ -12,8 +12,8 @@ from typing import Any
 from ..signatures.canonical import JSON
 from ..signatures.errors import BurnishError, FrozenError
 from ..signatures.formats import FORMATS, get_format
-from ..signatures.json_schema import check_supported
 from ..signatures.prompt import POSITIONS
+from ..signatures.supported import check_supported
 
 KINDS = ("predictor", "pipeline", "module")
 DECISIONS = ("ship", "keep", "inconclusive")
