@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,3 +24,13 @@ def draw(items: Sequence[Item], count: int, rng: random.Random) -> list[Item]:
 def shuffled(items: Sequence[Item], rng: random.Random) -> list[Item]:
     """All items in random order."""
     return draw(items, len(items), rng)
+
+
+def dealt(items: Sequence[Item], size: int, rng: random.Random) -> Iterator[list[Item]]:
+    """`size` items at a time, for ever; one comes again only when too few are left that have not been dealt."""
+    deck: list[Item] = []
+    while True:
+        if len(deck) < size:
+            deck = shuffled(items, rng)
+        yield deck[:size]
+        deck = deck[size:]

@@ -14,6 +14,7 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.errors import SchemaError
 from ..signatures.example import Example
+from ..signatures.formats import FORMATS
 
 Code: TypeAlias = Literal[
     "empty", "too long", "duplicate", "placeholder", "reserved marker", "copied row", "leaked label"
@@ -103,8 +104,6 @@ def _placeholders(text: str, present: str) -> Rejection | None:
 
 def _markers(text: str, candidate: Candidate, predictor: str) -> Rejection | None:
     """No format may read the instruction as its own markers: a later move may change the format and keep the text."""
-    from ..signatures.formats import FORMATS
-
     bare = candidate.prompt(predictor).with_(demos=(), rule=None)
     for name in FORMATS:
         try:

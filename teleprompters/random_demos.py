@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..signatures.candidate import Candidate
-from ..signatures.canonical import JSON
 from ..signatures.errors import SchemaError
 from ..signatures.example import Example
 from ..signatures.prompt import Demo
 from ..signatures.schema import Schema
 from .base import Forecast, Origin, Outcome, Round, Score, Sizes, Teleprompter, Workbench
 from .draws import draw, shuffled
+from .pairs import from_row, from_trace
 
 MOST_SETS = 64  # where the budget would allow more: the best of 64 random sets is hardly ever beaten by the next one
 BOOTSTRAP_SHARE = 4  # at most a quarter of what is left goes into traces, the rest into scoring
@@ -120,8 +120,10 @@ class RandomDemos(Teleprompter):
     def _hands(self, bench: Workbench, teacher: Candidate, rng: random.Random) -> list[_Hand]:
         """What to draw from: rows shown by their labels, rows shown by what the teacher did right on them, or both."""
         schemas = {path: bench.student.prompt(path).schema for path in bench.student.predictors}
-        labelled = [path for path, schema in schemas.items() if any(_holds(row, schema) for row in bench.pool)]
-        rows = tuple(row for row in bench.pool if all(_holds(row, schemas[path]) for path in labelled))
+        labelled = [
+            path for path, schema in schemas.items() if any(from_row(row, schema) is not None for row in bench.pool)
+        ]
+        rows = tuple(row for row in bench.pool if all(from_row(row, schemas[path]) is not None for path in labelled))
         unlabelled = [path for path in schemas if path not in labelled]
         traced = {"labelled": [unlabelled], "bootstrapped": [list(schemas)], "both": [unlabelled, list(schemas)]}
         hands = []
@@ -205,23 +207,10 @@ class _Hand:
 
     def _shown(self, path: str, schema: Schema, rows: Sequence[Example]) -> Iterator[Demo]:
         for row in rows:
-            if path not in self.traced:
-                yield _demo(schema, row.values)
-                continue
-            # The last call of a predictor that was called more than once: the nearest to the answer that was right.
-            step = next((step for step in reversed(self.traces[row].trace) if step.path == path), None)
-            if step is not None:
-                yield _demo(schema, {**step.inputs, **step.outputs})
-
-
-def _holds(row: Example, schema: Schema) -> bool:
-    inputs = all(row.values.get(field.name) is not None or not field.required for field in schema.inputs)
-    return inputs and all(row.values.get(field.name) is not None for field in schema.outputs)
-
-
-def _demo(schema: Schema, values: Mapping[str, JSON]) -> Demo:
-    names = [field.name for field in (*schema.inputs, *schema.outputs)]
-    return Demo.of({name: values[name] for name in names if name in values})
+            traced = path in self.traced
+            values = from_trace(self.traces[row], path, schema) if traced else from_row(row, schema)
+            if values is not None:
+                yield Demo.of(values)
 
 
 def _mean(score: Score) -> float:

@@ -1,0 +1,44 @@
+"""What a predictor should say to what: field values from the labels of a row, or from an execution that went right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..signatures.canonical import JSON
+from ..signatures.example import Example
+from ..signatures.schema import Schema
+from .base import Outcome
+
+
+def from_row(row: Example, schema: Schema) -> dict[str, JSON] | None:
+    """The row's values of all fields, inputs first; None when a required input or any output is missing or null."""
+    values = row.values
+    if any(values.get(field.name) is None for field in schema.inputs if field.required):
+        return None
+    if any(values.get(field.name) is None for field in schema.outputs):
+        return None
+    return _in_order(schema, values)
+
+
+def labels_from_row(row: Example, schema: Schema) -> dict[str, JSON] | None:
+    """Like `from_row`, but one output that has a value is enough: a reasoning need not be shown to tell a task."""
+    values = row.values
+    if any(values.get(field.name) is None for field in schema.inputs if field.required):
+        return None
+    if all(values.get(field.name) is None for field in schema.outputs):
+        return None
+    return {name: value for name, value in _in_order(schema, values).items() if value is not None}
+
+
+def from_trace(outcome: Outcome, path: str, schema: Schema) -> dict[str, JSON] | None:
+    """What the predictor read and said in the execution; None when it was not called.
+
+    Of several calls the last: the one nearest to the answer that was right.
+    """
+    step = next((step for step in reversed(outcome.trace) if step.path == path), None)
+    return None if step is None else _in_order(schema, {**step.inputs, **step.outputs})
+
+
+def _in_order(schema: Schema, values: Mapping[str, JSON]) -> dict[str, JSON]:
+    names = [field.name for field in (*schema.inputs, *schema.outputs)]
+    return {name: values[name] for name in names if name in values}
