@@ -11,7 +11,7 @@ from ..signatures.canonical import JSON
 from ..teleprompters.base import Outcome, Spend, Step
 
 if TYPE_CHECKING:
-    from .lm.cache import JSONStore
+    from .lm.store import JSONStore
 
 Requests = Sequence[tuple[str, Spend]]
 
@@ -23,7 +23,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
-        from .lm.cache import JSONStore
+        from .lm.store import JSONStore
 
         self._store: JSONStore = JSONStore(folder)
         self._identity = identity

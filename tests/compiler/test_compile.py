@@ -1,0 +1,299 @@
+"""What users may rely on: compile() keeps its budget, resumes, repeats itself, and never hides an error in a score."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+
+import pytest
+
+import burnish as b
+
+
+@pytest.fixture
+def compile_reviews(program, reviews, reviewer):
+    """compile() on 120 reviews with a model that is better with demonstrations; any argument can be exchanged."""
+
+    def run(lm=None, rows=120, **changes):
+        lm = lm or reviewer(lambda prompt: 0.9 if prompt.count("Review number") > 2 else 0.6)
+        arguments = {"trainset": reviews(rows), "metric": b.exact_match("label"), "lm": lm, "progress": False}
+        arguments["budget"] = b.Budget(calls=500)
+        return b.compile(changes.pop("program", program), **{**arguments, **changes})
+
+    return run
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def saved(compiled, path):
+    compiled.save(path)
+    return sha256(path)
+
+
+def test_a_gain_that_is_there_is_found_proved_and_shipped(compile_reviews, tmp_path):
+    compiled = compile_reviews(rows=300, budget=b.Budget(calls=2000))
+    assert compiled.verdict.decision == "ship"
+    assert 0.15 < compiled.verdict.gain < 0.6
+    assert compiled.verdict.p_value <= 0.05
+    assert compiled.verdict.interval[0] > 0
+    compiled.save(tmp_path / "out.json")
+    assert b.load(tmp_path / "out.json").inputs == ("review",)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50, 300])
+def test_no_call_is_made_beyond_the_budget_and_a_program_always_comes_back(compile_reviews, reviewer, limit):
+    lm = reviewer(lambda prompt: 0.7)
+    compiled = compile_reviews(lm, budget=b.Budget(calls=limit))
+    assert len(lm.calls) <= limit
+    assert compiled.verdict.decision in ("ship", "keep", "inconclusive")
+
+
+@pytest.mark.parametrize("tokens", [500, 20_000])
+def test_no_token_is_spent_beyond_the_budget(compile_reviews, reviewer, tokens):
+    lm = reviewer(lambda prompt: 0.7, max_tokens=20)
+    compiled = compile_reviews(lm, budget=b.Budget(tokens=tokens))
+    spent = compiled.document["evidence"]["spent"]
+    assert spent["search"]["tokens"] + spent["final"]["tokens"] <= tokens
+
+
+def test_a_dollar_budget_without_a_price_is_refused_before_the_first_call(compile_reviews, reviewer):
+    lm = reviewer(lambda prompt: 0.7)
+    with pytest.raises(b.BudgetError, match=r"needs a price for 'scripted'"):
+        compile_reviews(lm, budget=b.Budget(usd=2))
+    assert not lm.calls
+    compiled = compile_reviews(reviewer(lambda prompt: 0.7, price=b.Price(input=1, output=2)), budget=b.Budget(usd=0.5))
+    assert 0 < compiled.document["evidence"]["spent"]["search"]["usd"] <= 0.5
+
+
+def test_equal_runs_give_equal_files_whatever_the_cache_holds_and_whatever_the_concurrency(
+    compile_reviews, reviewer, tmp_path, monkeypatch
+):
+    digests = set()
+    for number, (cache, concurrency) in enumerate([("a", None), ("a", 1), ("b", 1), ("c", 64)]):
+        monkeypatch.setenv("BURNISH_CACHE_DIR", str(tmp_path / cache))
+        compiled = compile_reviews(run_dir=tmp_path / f"run{number}", concurrency=concurrency)
+        digests.add(saved(compiled, tmp_path / f"{number}.json"))
+    assert len(digests) == 1
+
+
+def test_running_again_pays_nothing_and_gives_the_same_file(compile_reviews, reviewer, tmp_path):
+    first = saved(compile_reviews(), tmp_path / "1.json")
+    lm = reviewer(lambda prompt: 0.0)
+    second = saved(compile_reviews(lm), tmp_path / "2.json")
+    assert not lm.calls
+    assert first == second
+
+
+def test_a_run_stopped_by_a_dead_server_goes_on_where_it_was(compile_reviews, reviewer, tmp_path):
+    from burnish.compiler.lm.failures import Permanent
+
+    whole = compile_reviews(run_dir=tmp_path / "whole")
+    lm = reviewer(lambda prompt: 0.9 if prompt.count("Review number") > 2 else 0.6)
+    answer, left = lm.script._respond, [100]
+
+    def dying(messages, body):
+        left[0] -= 1
+        return answer(messages, body) if left[0] >= 0 else Permanent("the key was revoked")
+
+    monkey = reviewer(lambda prompt: 0.0)
+    monkey.script._respond = dying
+    import os
+
+    os.environ["BURNISH_CACHE_DIR"] = str(tmp_path / "other")
+    with pytest.raises(b.LMError):
+        compile_reviews(monkey, run_dir=tmp_path / "run")
+    paid = 100
+    again = compile_reviews(lm, run_dir=tmp_path / "run")
+    assert (
+        len(lm.calls)
+        == whole.document["evidence"]["spent"]["search"]["calls"]
+        + whole.document["evidence"]["spent"]["final"]["calls"]
+        - paid
+    )
+    assert again.document == whole.document
+
+
+def test_a_run_folder_of_other_inputs_is_refused_and_the_difference_named(compile_reviews, tmp_path):
+    compile_reviews(run_dir=tmp_path / "run", budget=b.Budget(calls=30))
+    with pytest.raises(b.RunError, match=r"budget\.calls was 30, is now 31"):
+        compile_reviews(run_dir=tmp_path / "run", budget=b.Budget(calls=31))
+
+
+def test_a_run_folder_in_use_is_refused(compile_reviews, tmp_path):
+    from burnish.compiler.run import Run
+
+    compiled = compile_reviews(run_dir=tmp_path / "run", budget=b.Budget(calls=30))
+    assert compiled
+    held = Run({"other": 1}, tmp_path / "held")
+    with pytest.raises(b.RunError, match="Another process"):
+        compile_reviews(run_dir=tmp_path / "held", budget=b.Budget(calls=30))
+    held.close()
+
+
+def test_a_metric_that_raises_stops_the_run_and_shows_the_example(compile_reviews):
+    def broken(example, prediction):
+        raise KeyError("sentiment")
+
+    with pytest.raises(b.MetricError, match="Review number"):
+        compile_reviews(metric=broken)
+
+
+def test_a_program_that_raises_on_its_first_rows_stops_the_run(compile_reviews, program):
+    class Broken(b.Module):
+        def __init__(self):
+            super().__init__()
+            self.classify = program
+
+        def forward(self, review):
+            raise ZeroDivisionError("division by zero")
+
+    rows = [{"review": f"Review number {n}", "label": "positive"} for n in range(40)]
+    with pytest.raises(b.ProgramError, match="ZeroDivisionError"):
+        compile_reviews(program=Broken(), trainset=b.load_examples(rows, inputs=["review"]))
+
+
+def test_a_reply_that_cannot_be_parsed_scores_zero_and_is_counted_as_such(compile_reviews, reviewer):
+    from burnish.testing import ScriptedLM
+
+    compiled = compile_reviews(ScriptedLM(lambda messages, body: "what a film"), budget=b.Budget(calls=100))
+    assert compiled.document["evidence"]["dev"]["student"] == 0.0
+    assert compiled.document["evidence"]["failures"]["unparsed"] > 0
+
+
+def test_the_program_of_the_user_is_never_changed(compile_reviews, program):
+    before = (program.signature.instructions, list(program.demos), dict(program.config), program.lm)
+    compile_reviews()
+    assert before == (program.signature.instructions, list(program.demos), dict(program.config), program.lm)
+
+
+def test_compile_works_inside_a_running_event_loop_and_in_threads(compile_reviews, tmp_path):
+    async def notebook():
+        return compile_reviews(budget=b.Budget(calls=40), run_dir=tmp_path / "notebook")
+
+    results = [asyncio.run(notebook()).document]
+
+    def work(number):
+        results.append(compile_reviews(budget=b.Budget(calls=40), run_dir=tmp_path / str(number)).document)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 3
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_predictor_in_a_module_sends_the_same_requests_as_a_bare_one(compile_reviews, program, reviewer, tmp_path):
+    class Wrapped(b.Module):
+        def __init__(self):
+            super().__init__()
+            self.classify = program
+
+        def forward(self, review):
+            return self.classify(review=review)
+
+    bodies = []
+    for number, (one, calls) in enumerate([(program, None), (Wrapped(), 1)]):
+        lm = reviewer(lambda prompt: 0.7)
+        rows = b.load_examples([{"review": f"Review number {n}", "label": "positive"} for n in range(60)], ["review"])
+        budget = b.Budget(calls=200, calls_per_example=calls)
+        import os
+
+        os.environ["BURNISH_CACHE_DIR"] = str(tmp_path / f"cache{number}")
+        compile_reviews(lm, program=one, trainset=rows, budget=budget, run_dir=tmp_path / f"run{number}")
+        bodies.append(sorted(map(str, lm.calls)))
+    assert bodies[0] == bodies[1]
+
+
+def test_calls_of_a_judge_inside_a_metric_are_counted_and_cached(compile_reviews, reviewer):
+    from burnish.testing import ScriptedLM
+
+    judge = ScriptedLM(lambda messages, body: "yes", model="judge")
+
+    def judged(example, prediction):
+        return b.judge(f"Is {prediction.label} right for {example.review}?") == "yes"
+
+    lm = reviewer(lambda prompt: 0.7)
+    compile_reviews(lm, metric=judged, judge_lm=judge, budget=b.Budget(calls=120))
+    assert len(judge.calls) > 0
+    assert len(lm.calls) + len(judge.calls) <= 120
+
+
+def test_report_metrics_are_measured_on_the_holdout_and_decide_nothing(compile_reviews):
+    compiled = compile_reviews(
+        rows=300, budget=b.Budget(calls=2000), report_metrics=[b.normalized_match("label"), b.token_f1("label")]
+    )
+    report = compiled.verdict.report
+    assert len(report) == 2
+    assert all(comparison.n == compiled.verdict.pairs for comparison in report.values())
+
+
+def test_too_small_a_budget_for_a_comparison_is_said_by_plan_and_by_the_verdict(program, reviews, reviewer):
+    lm = reviewer(lambda prompt: 0.9 if prompt.count("Review number") > 2 else 0.5)
+    arguments = {"trainset": reviews(60), "metric": b.exact_match("label"), "lm": lm, "budget": b.Budget(calls=50)}
+    plan = str(b.plan(program, **arguments))
+    assert "too small for a comparison" in plan
+    assert not lm.calls
+    verdict = b.compile(program, progress=False, **arguments).verdict
+    assert verdict.decision == "inconclusive" or verdict.gain == 0.0
+
+
+@pytest.mark.parametrize("budget", [{"calls": 300}, {"calls": 2000}, {"tokens": 200_000}])
+def test_what_a_run_costs_never_passes_the_upper_bound_of_its_plan(program, reviews, reviewer, budget):
+    lm = reviewer(lambda prompt: 0.7)
+    arguments = {
+        "trainset": reviews(200),
+        "metric": b.exact_match("label"),
+        "lm": lm,
+        "budget": b.Budget(**budget),
+        "progress": False,
+    }
+    total = b.plan(program, **arguments).total
+    spent = b.compile(program, **arguments).document["evidence"]["spent"]
+    assert sum(part["tokens"] for part in spent.values()) <= total.tokens
+    if total.calls is not None:
+        assert sum(part["calls"] for part in spent.values()) <= total.calls
+
+
+def test_control_c_keeps_everything_and_says_how_to_go_on(compile_reviews, reviewer, capsys, tmp_path):
+    lm = reviewer(lambda prompt: 0.7)
+    answer, left = lm.script._respond, [60]
+
+    class Impatient(b.Teleprompter):
+        def search(self, bench):
+            raise KeyboardInterrupt
+            yield
+
+        def forecast(self, sizes):
+            from burnish.teleprompters.base import Forecast
+
+            return Forecast(0, 0, "nothing")
+
+    assert answer, left
+    with pytest.raises(KeyboardInterrupt):
+        compile_reviews(lm, teleprompter=Impatient(), run_dir=tmp_path / "run")
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"teleprompter": "opro"}, "not a Burnish teleprompter"),
+        ({"budget": 100}, "not a Budget"),
+        ({"seed": "0"}, "seed='0'"),
+        ({"concurrency": 0}, "concurrency=0"),
+        ({"min_gain": -1}, "min_gain=-1"),
+        ({"trainset": []}, "Nothing was spent"),
+        ({"metric": 3}, "metric"),
+        ({"metric": b.exact_match("sentiment")}, "sentiment"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_any_call(compile_reviews, reviewer, wrong, words):
+    lm = reviewer(lambda prompt: 0.7)
+    with pytest.raises(b.BurnishError, match=words):
+        compile_reviews(lm, **wrong)
+    assert not lm.calls
