@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
 from ..signatures.errors import ProgramError
-from ..signatures.example import Example
 from .bandits import UCB, Contest, Filtering, Pull, Selector
 from .base import Forecast, Round, Score, Sizes, Teleprompter, Workbench
 from .induction import Mode, Proposal, admitted, induce
@@ -64,7 +63,7 @@ class APE(Teleprompter):
         for name in ("candidates", "examples", "each", "finalists", "max_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"{type(self).__name__}({name}={value}) must be at least 1.")
+                raise ValueError(f"APE({name}={value}) must be at least 1.")
         if self.mode not in ("forward", "reverse", "both"):
             raise ValueError(f"APE(mode={self.mode!r}): known are 'forward', 'reverse' and 'both'.")
         if self.scoring not in ("execution", "likelihood"):
@@ -102,15 +101,14 @@ class APE(Teleprompter):
             arms = admitted(bench, predictor, proposed)
             yield Round(f"{predictor}: {len(arms)} induced", tuple(arms), best)
 
-            ranked = list(arms)
             contest = self.contest(len(arms), len(bench.dev), bench.remaining.evaluations // later)
-            pull = puller(bench, ranked, self.scoring)
-            order = list(range(len(ranked)))
+            pull = puller(bench, list(arms), arms, self.scoring)
+            order = list(range(len(arms)))
             for standings in self.evaluation.rounds(contest, pull, rng):
                 order = standings.ranking
                 yield Round(f"{predictor}: {len(standings.alive)} in the running", (), best)
 
-            finalists = [ranked[arm] for arm in order[: contest.finalists]]
+            finalists = [list(arms)[arm] for arm in order[: contest.finalists]]
             best = final_scores(bench, best, {finalist: arms[finalist] for finalist in finalists})
             yield Round(f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), best)
 
@@ -133,7 +131,7 @@ class APE(Teleprompter):
         """How many proposals: what was asked for, or what the budget can judge, at one call for each of them."""
         if self.candidates is not None:
             return self.candidates
-        finalists = self._finalists(executions, dev)
+        finalists = affordable_finalists(self.finalists, executions, dev)
         for count in range(MOST_CANDIDATES, 1, -1):
             full = min(count, finalists) * dev
             if count + full + self.evaluation.cost(count, dev, finalists) <= executions:
@@ -141,23 +139,26 @@ class APE(Teleprompter):
         return 1
 
     def contest(self, arms: int, dev: int, executions: int) -> Contest:
-        finalists = self._finalists(executions, dev)
+        finalists = affordable_finalists(self.finalists, executions, dev)
         return Contest(arms, dev, finalists, share=max(0, executions - min(arms, finalists) * dev))
-
-    def _finalists(self, executions: int, dev: int) -> int:
-        """Full scores take at most half of the money, so that there is a choice to make before them."""
-        return max(1, min(self.finalists, executions // (2 * max(1, dev))))
 
     # proposals
 
     def propose(
-        self, bench: Workbench, candidate: Candidate, predictor: str, count: int, rng: random.Random
+        self,
+        bench: Workbench,
+        candidate: Candidate,
+        predictor: str,
+        count: int,
+        rng: random.Random,
+        teleprompter: str = "APE",
     ) -> list[Proposal]:
+        """Step 1. teleprompter: on whose behalf, for the candidates' origins."""
         return induce(
             bench,
             candidate,
             predictor,
-            teleprompter=type(self).__name__,
+            teleprompter=teleprompter,
             count=count,
             each=min(self.each, count),
             examples=self.examples,
@@ -174,6 +175,11 @@ class APE(Teleprompter):
         return both if self.mode == "both" else {self.mode: both[self.mode]}
 
 
+def affordable_finalists(wanted: int, executions: int, dev: int) -> int:
+    """Full scores take at most half of the money, so that there is a choice to make before them."""
+    return max(1, min(wanted, executions // (2 * max(1, dev))))
+
+
 def check_scoring(scoring: Scoring, student: Candidate) -> None:
     """Raises ProgramError, before anything is spent, when the labels of a program say nothing of its predictors."""
     if scoring == "likelihood" and len(student.predictors) > 1:
@@ -183,23 +189,30 @@ def check_scoring(scoring: Scoring, student: Candidate) -> None:
         )
 
 
-def puller(bench: Workbench, arms: Sequence[Candidate], scoring: Scoring) -> Pull:
+def puller(bench: Workbench, arms: Sequence[Candidate], made: Mapping[Candidate, Proposal], scoring: Scoring) -> Pull:
     """Rewards of candidates on rows of dev, both by number."""
 
     def pull(chosen: Sequence[int], examples: Sequence[int]) -> list[Sequence[float]]:
-        rows: list[Example] = [bench.dev[number] for number in examples]
+        candidates, rows = [arms[arm] for arm in chosen], [bench.dev[number] for number in examples]
         if scoring == "likelihood":
-            return [bench.label_logprobs(arms[arm], rows) for arm in chosen]
-        return [score.values for score in bench.score([arms[arm] for arm in chosen], rows)]
+            return [bench.label_logprobs(candidate, rows) for candidate in candidates]
+        if len(rows) < len(bench.dev):
+            return [score.values for score in bench.score(candidates, rows)]
+        return [full_score(bench, candidate, made[candidate]).values for candidate in candidates]
 
     return pull
+
+
+def full_score(bench: Workbench, candidate: Candidate, made: Proposal) -> Score:
+    """On all of dev, which records the candidate: so it says where it comes from."""
+    return bench.score([candidate], origin=made.origin, parents=[made.parent])[0]
 
 
 def final_scores(bench: Workbench, best: Score, finalists: Mapping[Candidate, Proposal]) -> Score:
     """The best of the incumbent and the finalists on all of dev; the incumbent when they are equal."""
     # One after the other, best guess first: when the budget ends here, what was scored counts.
     for finalist, made in finalists.items():
-        score = bench.score([finalist], origin=made.origin, parents=[made.parent])[0]
+        score = full_score(bench, finalist, made)
         if score.mean > best.mean:
             best = score
     return best

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..signatures.candidate import Candidate
-from .ape import APE, MOST_CANDIDATES, check_scoring, final_scores, puller
+from .ape import APE, MOST_CANDIDATES, affordable_finalists, check_scoring, final_scores, puller
 from .base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
 from .draws import dealt
 from .induction import Proposal, Query, admitted, proposals
@@ -81,17 +81,19 @@ class IterativeAPE(Teleprompter):
             incumbent = best.candidate
             left = bench.remaining.evaluations
             kept = left - left // (len(incumbent.predictors) - turn)  # for the predictors that come after this one
-            count = self._induced(left - kept, len(bench.dev))
-            made = admitted(bench, predictor, self.start.propose(bench, incumbent, predictor, count, rng))
+            finals = affordable_finalists(self.finalists, left - kept, len(bench.dev))
+            count = self._induced(left - kept - finals * len(bench.dev), len(bench.dev))
+            proposed = self.start.propose(bench, incumbent, predictor, count, rng, "IterativeAPE")
+            made = admitted(bench, predictor, proposed)
             pool, ranking, flat = list(made), list(made), 0
             means: dict[Candidate, float] = {}
             yield Round(f"{predictor}: {len(pool)} induced", tuple(pool), best)
 
             for number in range(self.rounds + 1):
-                money = bench.remaining.evaluations - kept - self.finalists * len(bench.dev)
+                money = bench.remaining.evaluations - kept - finals * len(bench.dev)
                 variants: dict[Candidate, Proposal] = {}
                 if number > 0:
-                    parents = ranking[: self._parents(money, self.rounds + 1 - number)]
+                    parents = ranking[: self._parents(money, len(bench.dev), self.rounds + 1 - number)]
                     variants = self._reword(bench, predictor, parents)
                     made = {**variants, **made}
                     pool = [*parents, *variants] if self.elitism and variants else list(variants)
@@ -99,7 +101,7 @@ class IterativeAPE(Teleprompter):
                 subset = next(rows)[: max(0, money) // max(1, len(pool))]
                 if not pool or not subset:
                     break
-                rewards = puller(bench, pool, self.start.scoring)(range(len(pool)), subset)
+                rewards = puller(bench, pool, made, self.start.scoring)(range(len(pool)), subset)
                 scored = {arm: sum(values) / len(values) for arm, values in zip(pool, rewards, strict=True)}
                 ranking = sorted(pool, key=lambda arm: -scored[arm])
                 means = {**means, **scored}
@@ -111,17 +113,18 @@ class IterativeAPE(Teleprompter):
 
             if not self.elitism:  # the best of all rounds: the last one's need not be
                 ranking = sorted(means, key=lambda arm: -means[arm]) or ranking
-            finalists = {finalist: made[finalist] for finalist in ranking[: self.finalists]}
+            finalists = {finalist: made[finalist] for finalist in ranking[:finals]}
             best = final_scores(bench, best, finalists)
             yield Round(f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), best)
 
     def forecast(self, sizes: Sizes) -> Forecast:
         money = sizes.executions // max(1, sizes.predictors)
-        count = self._induced(money, sizes.dev)
-        subset, finals = min(self.subset, sizes.dev), self.finalists * sizes.dev
+        finals = affordable_finalists(self.finalists, money, sizes.dev) * sizes.dev
+        count = self._induced(money - finals, sizes.dev)
+        subset = min(self.subset, sizes.dev)
         asks, executions = count, count * subset
         for number in range(self.rounds):
-            parents = self._parents(money - finals - asks - executions, self.rounds - number)
+            parents = self._parents(money - finals - asks - executions, sizes.dev, self.rounds - number)
             asks += parents * self.variants
             executions += parents * (self.variants + self.elitism) * subset
         return Forecast(
@@ -133,15 +136,15 @@ class IterativeAPE(Teleprompter):
 
     # sizes
 
-    def _induced(self, executions: int, dev: int) -> int:
+    def _induced(self, money: int, dev: int) -> int:
         """How many to start with: what was asked for, or what half of the money can propose and score once."""
         if self.start.candidates is not None:
             return self.start.candidates
-        return max(1, min(MOST_CANDIDATES, (executions - self.finalists * dev) // 2 // (1 + min(self.subset, dev))))
+        return max(1, min(MOST_CANDIDATES, money // 2 // (1 + min(self.subset, dev))))
 
-    def _parents(self, money: int, rounds: int) -> int:
+    def _parents(self, money: int, dev: int, rounds: int) -> int:
         """How many survivors are reworded: an equal part of the money for each round that is left, one at the least."""
-        each = self.variants + (self.variants + self.elitism) * self.subset
+        each = self.variants + (self.variants + self.elitism) * min(self.subset, dev)
         return 0 if money < each else max(1, min(self.survivors, money // rounds // each))
 
     # moves
