@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import string
@@ -12,6 +11,7 @@ from typing import Any
 
 from ..signatures.canonical import JSON, canonical
 from ..signatures.errors import MetricError, SchemaError
+from ..signatures.json_schema import loads
 from ..signatures.values import structures, to_json
 
 VERSION = 1  # part of the metrics' identity: raised with every change of a rule, so that old scores are not reused
@@ -119,10 +119,9 @@ def _parsed(value: Any) -> JSON:
     if not isinstance(plain, str):
         return plain
     try:
-        parsed = json.loads(plain)
+        return loads(plain)
     except ValueError:
         return next(structures(plain), plain)
-    return plain if isinstance(parsed, float) and not math.isfinite(parsed) else parsed
 
 
 def _f1(words: list[str], truth: list[str]) -> float:

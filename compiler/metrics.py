@@ -113,7 +113,8 @@ def exact_match(field: str, *, label: str | None = None) -> Metric:
 def normalized_match(field: str, *, label: str | None = None) -> Metric:
     """1 when the texts are equal without case, punctuation, articles and extra space.
 
-    The label may be a list of answers, any of which counts. Source: Rajpurkar et al. 2016, the evaluation script of SQuAD.
+    The label may be a list of answers, any of which counts.
+    Source: Rajpurkar et al. 2016, the evaluation script of SQuAD.
     """
     return _built_in("normalized_match", field, label, matching.normalized)
 
