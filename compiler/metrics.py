@@ -87,19 +87,22 @@ def metric(
     the identity is its source with the plain values it closes over, and functions that it calls do not count.
     Raises MetricError on a function that cannot be called so, or a range that is not two rising numbers.
     """
-    if fn is None:
-        return lambda function: metric(function, range, version)
-    low, high = range
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise MetricError(f"range={range!r} is not the lowest and the highest score, such as (0, 1).")
-    name = getattr(fn, "__name__", type(fn).__name__)
-    identity = [name, low, high, code_identity(fn) if version is None else ["version", version]]
-    return Metric(name, _with_trace(fn, name), (float(low), float(high)), digest(identity))
+    return (lambda function: _wrap(function, range, version)) if fn is None else _wrap(fn, range, version)
 
 
 def as_metric(fn: Metric | Function) -> Metric:
     """The metric itself, or any function wrapped with range 0 to 1. Raises MetricError on what cannot be called."""
-    return fn if isinstance(fn, Metric) else metric(fn)
+    return fn if isinstance(fn, Metric) else _wrap(fn, (0, 1), None)
+
+
+def _wrap(fn: Function, bounds: tuple[float, float], version: str | None) -> Metric:
+    low, high = bounds
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise MetricError(f"range={bounds!r} is not the lowest and the highest score, such as (0, 1).")
+    name = getattr(fn, "__name__", type(fn).__name__)
+    called = _with_trace(fn, name)
+    identity = [name, low, high, code_identity(fn) if version is None else ["version", version]]
+    return Metric(name, called, (float(low), float(high)), digest(identity))
 
 
 def exact_match(field: str, *, label: str | None = None) -> Metric:
@@ -226,7 +229,9 @@ def _with_trace(fn: Function, name: str) -> Function:
     starred = any(p.kind == p.VAR_POSITIONAL for p in parameters)
     required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     needs_keyword = any(p.kind == p.KEYWORD_ONLY for p in required)
-    takes = 3 if starred or len(positional) >= 3 else len(positional)
+    # A third argument with a default is the trace only by name; "weight=0.5" is the user's own.
+    third = len(positional) >= 3 and (positional[2].default is inspect.Parameter.empty or "trace" in positional[2].name)
+    takes = 3 if starred or third else min(2, len(positional))
     if takes < 2 or len(required) > takes or needs_keyword:
         raise MetricError(
             f"metric {name!r} takes ({', '.join(str(p) for p in parameters)}), and is called with (example, "
