@@ -174,7 +174,7 @@ def cache(parsed: argparse.Namespace) -> int:
     try:
         if parsed.action == "clear":
             return _clear(replies, parsed.yes)
-        held = replies.statistics()
+        held = replies.stats()
     finally:
         replies.close()
     models = [{name: getattr(model, name) for name in _CACHE_COLUMNS} for model in held.models]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..signatures.canonical import JSON
+from ..signatures.canonical import JSON, digest
 from ..signatures.errors import ExampleError, MetricError, ReplyError
 from .cli_arguments import METRICS, metric_named
 
@@ -37,11 +37,14 @@ def default_metric(path: str) -> Metric:
     """The built-in metric that the file was compiled with. Raises MetricError when it was a function of the user's."""
     from .frozen import CompiledProgram
 
-    name = str(CompiledProgram.load(path).provenance.get("metric"))
+    provenance = CompiledProgram.load(path).provenance
+    name = str(provenance.get("metric"))
     built_in = re.fullmatch(r"(\w+)\('(\w+)'\)", name)
-    if built_in is None or built_in[1] not in METRICS:
-        raise MetricError(f"{path} was compiled with the metric {name!r}, which is not built in. Give --metric.")
-    return metric_named(f"{built_in[1]}:{built_in[2]}")
+    if built_in is not None and built_in[1] in METRICS:
+        metric = metric_named(f"{built_in[1]}:{built_in[2]}")
+        if digest(metric.identity) == provenance.get("metric_identity"):
+            return metric
+    raise MetricError(f"{path} was compiled with the metric {name}, which its name alone does not give. Add --metric.")
 
 
 def score_file(path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int) -> Scored:

@@ -1,7 +1,7 @@
 """What `make demo` runs: compile, compare, freeze, load, call. Run it twice: the second time nothing is paid for.
 
 A model of 135 million parameters runs in this process. In dspy's chat format it never gives a reply that can be read;
-the search finds a format and demonstrations with which it does, and the file holds exactly the prompts that were scored.
+the search finds a format and demonstrations with which it does. The file holds exactly the prompts that were scored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REVIEWS = ("Nothing about this movie works.", "A warm, funny film that stays wit
 def replies_kept() -> int:
     cache = ReplyCache()
     try:
-        return cache.statistics().entries
+        return cache.stats().entries
     finally:
         cache.close()
 
