@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from ...signatures.canonical import canonical
 from .failures import MaybeBilled, Permanent, Unbilled
 from .request import PATHS, Reply, Request
 from .wire import failure_of, reply_of, wants_completion_tokens, with_completion_tokens
@@ -30,16 +31,18 @@ class AiohttpTransport:
         self._completion_tokens = False  # what this model calls the limit on its reply; learnt from a refusal
 
     async def attempt(self, request: Request) -> Reply:
-        body = request.wire_json
-        if self._completion_tokens:
-            body = with_completion_tokens(body)
+        body = self._renamed(request) if self._completion_tokens else request.wire_json
         status, content, headers = await self.post(PATHS[request.kind], body)
         if not self._completion_tokens and wants_completion_tokens(status, content):
             self._completion_tokens = True  # the refusal cost nothing, so this is still the one attempt
-            status, content, headers = await self.post(PATHS[request.kind], with_completion_tokens(body))
+            status, content, headers = await self.post(PATHS[request.kind], self._renamed(request))
         if status != 200:
             raise failure_of(status, content, headers)
         return reply_of(request, content)
+
+    @staticmethod
+    def _renamed(request: Request) -> str:
+        return canonical(with_completion_tokens(request.wire))
 
     async def post(self, path: str, body: str) -> tuple[int, bytes, Mapping[str, str]]:
         """Status, content and headers of the answer. Raises Unbilled, MaybeBilled or Permanent when there is none."""

@@ -19,7 +19,7 @@ from ...teleprompters.base import Spend
 from .cache import ReplyCache
 from .connection import Connection
 from .failures import AttemptFailure, ContentRefused, ContextOverflow, Failure, MaybeBilled, Permanent, Unbilled
-from .keylock import KeyLock
+from .keylock import KeyLocks, open_key_locks
 from .lm import LM
 from .pace import Gate, Lane
 from .request import Reply, Request, Transport
@@ -128,6 +128,7 @@ class Client:
         self._stopped = False
         # Below: touched in the loop's thread only.
         self._writer: GroupWriter
+        self._locks: KeyLocks
         self._gate = Gate(self.meter.flight_limit)
         self._lanes: dict[Connection, Lane] = {}
         self._transports: dict[Connection, asyncio.Task[Transport]] = {}
@@ -195,9 +196,7 @@ class Client:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._writer = GroupWriter(self.cache, self._loop)
-                self._locks = self.cache.folder / "locks"
-                if not self.cache.store.read_only:
-                    self._locks.mkdir(mode=0o700, exist_ok=True)
+                self._locks = open_key_locks(self.cache.folder / "locks")
                 self._thread = threading.Thread(target=self._loop.run_forever, name="burnish-client", daemon=True)
                 self._thread.start()
             return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -218,6 +217,7 @@ class Client:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._writer.close()
+        self._locks.close()
         self._loop.close()
         self._loop = self._thread = None
 
@@ -266,8 +266,9 @@ class Client:
     def _board(self, lm: LM, request: Request) -> _Flight:
         flight = self._flights.get(request.key)
         if flight is None or flight.abandoned:
+            before = flight.task if flight is not None else None
             flight = self._flights[request.key] = _Flight(lm, request)
-            flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
+            flight.task = asyncio.get_running_loop().create_task(self._fly(flight, before))
             flight.task.add_done_callback(partial(self._forget, flight))
         flight.waiting += 1
         return flight
@@ -280,17 +281,22 @@ class Client:
 
     # one request
 
-    async def _fly(self, flight: _Flight) -> Reply | Failure:
+    async def _fly(self, flight: _Flight, before: asyncio.Task[Reply | Failure] | None) -> Reply | Failure:
+        if before is not None:
+            await asyncio.wait({before})  # an abandoned attempt at the same request, still in the air
+        key = flight.request.key
         lane = self._lane(flight.lm)
         patience = Patience(flight.lm.model, self._random)
         transport = await self._transport(flight.lm.connection)
         while True:
             # The slot comes before the lock: whoever holds a lock can always go on, so no two processes wait in a ring.
             await self._gate.enter(lane, flight.bound)
-            lock = KeyLock(self._locks, flight.request.key)
             cut = lane.cuts
+            locked = False
             try:
-                reply = await self._locked(lock, flight)
+                await self._lock(key)
+                locked = True
+                reply = self.cached(flight.lm, flight.request)  # another process may have put it there by now
                 return reply or await self._attempt(flight, transport, lane)
             except (ContextOverflow, ContentRefused) as failure:
                 return failure
@@ -299,7 +305,8 @@ class Client:
             except (Unbilled, MaybeBilled) as failure:
                 last: Unbilled | MaybeBilled = failure
             finally:
-                lock.release()
+                if locked:
+                    self._locks.release(key)
                 self._gate.leave(lane)
             self._note_failure(last, lane, cut)
             if flight.abandoned:
@@ -308,13 +315,11 @@ class Client:
             self.stats.retries += 1
             await self._sleep(delay)
 
-    async def _locked(self, lock: KeyLock, flight: _Flight) -> Reply | None:
-        """Takes the lock. Gives the reply if another process has put it into the cache by now."""
+    async def _lock(self, key: str) -> None:
         pause = _FIRST_POLL
-        while not lock.acquire():
+        while not self._locks.acquire(key):
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_POLL)
-        return self.cached(flight.lm, flight.request)
 
     async def _attempt(self, flight: _Flight, transport: Transport, lane: Lane) -> Reply:
         request, key, bound = flight.request, flight.request.key, flight.bound

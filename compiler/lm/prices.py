@@ -29,15 +29,15 @@ class Price:
 
 
 def price_of(model: str) -> Price | None:
-    """The list price of a model at OpenAI ("gpt-4o-mini" or "openai/gpt-4o-mini"), None where the table has none.
+    """The list price of a model, at OpenAI unless a provider is named ("anthropic/..."); None where none is known.
 
     The table is a file inside the installed litellm package. It is read, nothing is imported or downloaded.
     """
-    return _openai_prices().get(model.removeprefix("openai/"))
+    return _prices().get(model) or _prices().get(f"openai/{model}")
 
 
 @lru_cache(maxsize=1)
-def _openai_prices() -> dict[str, Price]:
+def _prices() -> dict[str, Price]:
     spec = importlib.util.find_spec("litellm")  # finds the package without running it
     if spec is None or not spec.submodule_search_locations:
         return {}
@@ -46,10 +46,13 @@ def _openai_prices() -> dict[str, Price]:
         return {}
     prices: dict[str, Price] = {}
     for name, row in json.loads(path.read_text("utf-8")).items():
-        if not isinstance(row, dict) or row.get("litellm_provider") not in ("openai", "text-completion-openai"):
+        if not isinstance(row, dict):
             continue
         asked, answered = row.get("input_cost_per_token"), row.get("output_cost_per_token", 0.0)
         if isinstance(asked, int | float) and isinstance(answered, int | float):
             # Prices a token are rounded off to what a price list shows: 1.5e-07 * 1e6 is 0.15, not 0.15000000000000002.
-            prices[name.removeprefix("openai/")] = Price(round(asked * 1e6, 6), round(answered * 1e6, 6))
+            provider = str(row.get("litellm_provider")).removeprefix("text-completion-")
+            prices[f"{provider}/{name.removeprefix(f'{provider}/')}"] = Price(
+                round(asked * 1e6, 6), round(answered * 1e6, 6)
+            )
     return prices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,9 +39,9 @@ class Request:
     @cached_property
     def key(self) -> str:
         """sha256, 64 hexadecimal digits: equal keys are the same request and are paid for once."""
-        return digest(
-            {"v": 1, "kind": self.kind, "endpoint": self.endpoint, "body": self.body_json, "index": self.index}
-        )
+        # The body is canonical already; none of the other parts can hold a line break.
+        head = f"1\n{self.kind}\n{self.endpoint}\n{self.index}\n"
+        return hashlib.sha256((head + self.body_json).encode("utf-8", "surrogatepass")).hexdigest()
 
     @cached_property
     def wire(self) -> dict[str, JSON]:

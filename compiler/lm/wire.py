@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 
-from ...signatures.canonical import canonical
+from ...signatures.canonical import JSON
 from .failures import AttemptFailure, ContentRefused, ContextOverflow, MaybeBilled, Permanent, Unbilled
 from .request import Reply, Request, whole
 
@@ -50,12 +50,9 @@ def wants_completion_tokens(status: int, content: bytes) -> bool:
     return status == 400 and b"max_completion_tokens" in content and b"max_tokens" in content
 
 
-def with_completion_tokens(body_json: str) -> str:
+def with_completion_tokens(body: Mapping[str, JSON]) -> dict[str, JSON]:
     """The same body with the limit on the reply under its other name."""
-    body = json.loads(body_json)
-    if "max_tokens" in body:
-        body["max_completion_tokens"] = body.pop("max_tokens")
-    return canonical(body)
+    return {"max_completion_tokens" if name == "max_tokens" else name: value for name, value in body.items()}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
