@@ -81,8 +81,8 @@ class CompiledProgram:
         self, document: Mapping[str, JSON], *, program: Program | None = None, live_lm: LM | None = None
     ) -> None:
         self._document = dict(document)
-        self._program = program
-        self._live_lm = live_lm
+        self.program = program
+        self.live_lm = live_lm
         self._running: FrozenProgram | None = None
 
     @classmethod
@@ -155,7 +155,13 @@ class CompiledProgram:
         if kept is None:
             raise FrozenError("This compile has no finalist: no candidate beat the student, whose prompts it holds.")
         document = {**self._document, **kept, "holds": "finalist", "finalist": None}
-        return CompiledProgram(_sealed(document), program=self._program, live_lm=self._live_lm)
+        return CompiledProgram(_sealed(document), program=self.program, live_lm=self.live_lm)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledProgram:
+        return self  # immutable: a dspy module that carries it can be copied
+
+    def __reduce__(self) -> tuple[type[CompiledProgram], tuple[dict[str, JSON]]]:
+        return CompiledProgram, (self._document,)  # without the LM, which may hold a key
 
     def __call__(self, **inputs: Any) -> Result:
         """Runs the program on one set of inputs, as the loaded file would; see `burnish.load`."""
@@ -193,8 +199,8 @@ class CompiledProgram:
         if self._running is None:
             from .runtime import FrozenProgram
 
-            module = self._program.module if self._program is not None and self.kind == "module" else None
-            self._running = FrozenProgram(self._document, lm=self._live_lm, program=module)
+            module = self.program.module if self.program is not None and self.kind == "module" else None
+            self._running = FrozenProgram(self._document, lm=self.live_lm, program=module)
         return self._running
 
 

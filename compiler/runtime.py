@@ -10,6 +10,7 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.errors import FrozenError, ReplyError, SchemaError
 from ..signatures.schema import Field, Schema
+from ..signatures.values import to_python
 from .answering import Answering, answering
 from .execution import RowFailure, Spoken, predict
 from .frozen_document import candidate_of, read_document
@@ -75,6 +76,35 @@ class Result:
         return f"Result({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
 
+class Predictors:
+    """The predictors of a compiled file, each ready to be asked."""
+
+    def __init__(self, document: Mapping[str, JSON], lm: object = None) -> None:
+        self.candidate: Candidate = candidate_of(document["predictors"])
+        self.model: str = document["lm"]["model"]
+        # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
+        self._answering: Answering | None = None if lm is None else answering(lm, self.model)
+
+    @property
+    def schemas(self) -> dict[str, Schema]:
+        return {path: part.prompt.schema for path, part in self.candidate.parts}
+
+    def call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
+        """Renders, asks and parses for one predictor, as at compile time. Raises ReplyError naming the predictor."""
+        if self._answering is None:
+            self._answering = answering(None, self.model)
+        asking = predict(self.candidate[path], self._answering.lm, inputs)
+        request = next(asking)
+        while True:
+            try:
+                request = asking.send(self._answering.answer(request))
+            except StopIteration as stop:
+                spoken: Spoken = stop.value
+                return spoken
+            except RowFailure as failure:
+                raise ReplyError(f"predictor {path!r}: {failure}") from None
+
+
 class FrozenProgram:
     """A compiled program that runs as it was scored. Safe to call from many threads.
 
@@ -84,12 +114,9 @@ class FrozenProgram:
 
     def __init__(self, document: Mapping[str, JSON], *, lm: object = None, program: object = None) -> None:
         self._document = document
-        self._candidate: Candidate = candidate_of(document["predictors"])
-        self._model: str = document["lm"]["model"]
-        # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
-        self._answering: Answering | None = None if lm is None else answering(lm, self._model)
-        self.predictors: tuple[str, ...] = self._candidate.predictors
-        self._schemas: dict[str, Schema] = {p: part.prompt.template.schema for p, part in self._candidate.parts}
+        self._predictors = Predictors(document, lm)
+        self._schemas = self._predictors.schemas
+        self.predictors: tuple[str, ...] = tuple(self._schemas)
         self._steps: tuple[str, ...] = self.predictors
         if document["kind"] == "pipeline":
             self._steps = tuple(step["path"] for step in document["pipeline"]["steps"])
@@ -117,13 +144,14 @@ class FrozenProgram:
             return self._through_module(inputs)
         self._check_inputs(inputs)
         values: dict[str, Any] = dict(inputs)
-        outputs: dict[str, JSON] = {}
+        plain: dict[str, JSON] = {}
         for path in self._steps:
             known = {field.name: values[field.name] for field in self._schemas[path].inputs if field.name in values}
-            spoken = self._call(path, known)
-            outputs.update(spoken.outputs)
-            values.update(spoken.outputs)
-        return self._result(outputs)
+            outputs = self._predictors.call(path, known).outputs
+            plain.update(outputs)
+            # Typed before the next step shows them, as at compile time: the reply said 2, the field is a float: 2.0.
+            values.update((field.name, to_python(field, outputs[field.name])) for field in self._schemas[path].outputs)
+        return Result({name: values[name] for name in self.outputs}, plain)
 
     async def acall(self, **inputs: Any) -> Result:
         """The same without blocking the event loop: the call runs in a thread."""
@@ -162,40 +190,18 @@ class FrozenProgram:
             raise FrozenError(f"This program has several predictors: name one, to_messages(step, ...). It has {known}.")
         if step is not None and step not in self.predictors:
             raise FrozenError(f"This program has no predictor {step!r}. It has {known}.")
-        return self._candidate[step or self.predictors[0]].prompt.template.render(inputs)
+        return self._predictors.candidate[step or self.predictors[0]].prompt.template.render(inputs)
 
     def __repr__(self) -> str:
         taken = ", ".join(self.inputs) or "..."
         given = ", ".join(self.outputs) or "..."
-        return f"FrozenProgram({taken} -> {given}; {self._model}; {self._document['verdict']['decision']})"
-
-    # one call
-
-    def _call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
-        if self._answering is None:
-            self._answering = answering(None, self._model)
-        asking = predict(self._candidate[path], self._answering.lm, inputs)
-        request = next(asking)
-        while True:
-            try:
-                request = asking.send(self._answering.answer(request))
-            except StopIteration as stop:
-                spoken: Spoken = stop.value
-                return spoken
-            except RowFailure as failure:
-                raise ReplyError(f"predictor {path!r}: {failure}") from None
+        return f"FrozenProgram({taken} -> {given}; {self._predictors.model}; {self._document['verdict']['decision']})"
 
     def _row(self, row: Mapping[str, Any]) -> Result | ReplyError:
         try:
             return self(**row)
         except ReplyError as failure:
             return failure
-
-    def _result(self, outputs: Mapping[str, JSON]) -> Result:
-        from ..signatures.values import to_python
-
-        fields = {field.name: field for schema in self._schemas.values() for field in schema.outputs}
-        return Result({name: to_python(fields[name], value) for name, value in outputs.items()}, outputs)
 
     # inputs
 
@@ -220,10 +226,10 @@ class FrozenProgram:
         refuse_drift(self._schemas, read)
 
         def call(path: str, inputs: Mapping[str, Any]) -> Called:
-            spoken = self._call(path, inputs)
+            spoken = self._predictors.call(path, inputs)
             return Called(spoken.outputs, spoken.text)
 
-        return bind(read, self._candidate, call)
+        return bind(read, self._predictors.candidate, call)
 
     def _through_module(self, inputs: Mapping[str, Any]) -> Result:
         from ..signatures.dspy_bridge import prediction_to_json, run

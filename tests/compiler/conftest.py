@@ -1,0 +1,118 @@
+"""Compiled programs that a test can build in one line, without dspy and without a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+
+@dataclass
+class Declared:
+    """What `freeze` needs of a program: its kind and its wiring."""
+
+    kind: str = "predictor"
+    spec: dict = field(default_factory=dict)
+    module: object = None
+
+
+def review_schema():
+    from burnish.signatures.schema import Field, Schema
+
+    label = Field(
+        "label", '{"enum":["positive","negative"],"type":"string"}', type_name="Literal['positive', 'negative']"
+    )
+    return Schema((Field("review"), Field("hint", required=False)), (label,))
+
+
+def a_verdict(decision="ship"):
+    from burnish.compiler.evidence import compare, decide
+
+    better, same = ([0] * 20 + [1] * 20, [1] * 40), ([0, 1] * 20, [0, 1] * 20)
+    return decide(compare(*(better if decision == "ship" else same))).to_json()
+
+
+def compiled_program(
+    instruction="Classify the review.",
+    demos=2,
+    format="chat",
+    position="system",
+    rule=None,
+    reply_policy="none",
+    finalist=None,
+    decision="ship",
+    live_lm=None,
+    lm=None,
+    **params,
+):
+    """A compiled sentiment program."""
+    from burnish.compiler.frozen import freeze
+    from burnish.signatures.candidate import Candidate, Part, Settings
+    from burnish.signatures.prompt import Demo, Prompt
+
+    shown = tuple(Demo.of({"review": f"Größe {n} <b>", "label": ("positive", "negative")[n % 2]}) for n in range(demos))
+    prompt = Prompt(review_schema(), instruction, shown, format=format, position=position, rule=rule)
+    candidate = Candidate.of({"self": Part(prompt, Settings.of(reply_policy=reply_policy, **params))})
+    return freeze(
+        Declared(),
+        candidate,
+        lm=lm or {"model": "small", "params": {"temperature": 0.0, "max_tokens": 100}},
+        verdict=a_verdict(decision),
+        evidence={
+            "parts": [{"part": "student", "dev": 0.5}, {"part": "format", "dev": 0.625}],
+            "spent": {"search": {"calls": 12, "tokens": 345, "usd": 0.25}},
+        },
+        provenance={"seed": 0, "metric": "exact_match('label')"},
+        finalist=None if finalist is None else candidate.with_prompt("self", instruction=finalist),
+        live_lm=live_lm,
+    )
+
+
+def compiled_pipeline(**options):
+    """Two steps: the first gives a price list, the second adds it up."""
+    from burnish.compiler.frozen import freeze
+    from burnish.signatures.candidate import Candidate, Part
+    from burnish.signatures.prompt import Prompt
+    from burnish.signatures.schema import Field, Schema
+
+    items = '{"items":{"type":"number"},"type":"array"}'
+    first = Schema((Field("text"),), (Field("prices", items, type_name="list[float]"),))
+    second = Schema(
+        (Field("prices", items, type_name="list[float]"), Field("text")),
+        (Field("total", '{"type":"number"}', type_name="float"),),
+    )
+    steps = [
+        {"name": "extract", "path": "extract", "inputs": ["text"], "outputs": ["prices"]},
+        {"name": "add", "path": "add", "inputs": ["prices", "text"], "outputs": ["total"]},
+    ]
+    return freeze(
+        Declared("pipeline", {"steps": steps}),
+        Candidate.of({"extract": Part(Prompt(first, "List the prices.")), "add": Part(Prompt(second, "Add them up."))}),
+        lm={"model": "small"},
+        verdict=a_verdict("keep"),
+        evidence={},
+        provenance={},
+        **options,
+    )
+
+
+@pytest.fixture(name="compiled_program")
+def _compiled_program():
+    return compiled_program
+
+
+@pytest.fixture(name="compiled_pipeline")
+def _compiled_pipeline():
+    return compiled_pipeline
+
+
+@pytest.fixture
+def resealed():
+    """The bytes of a document that somebody changed, with a digest that fits the change."""
+    from burnish.compiler.frozen_document import document_digest, document_text
+
+    def bytes_of(document):
+        sealed = {**document, "digest": document_digest(document)}
+        return document_text(sealed).encode("utf-8", "surrogatepass")
+
+    return bytes_of
