@@ -11,8 +11,8 @@ from typing import Any
 
 from ..signatures.canonical import JSON, canonical
 from ..signatures.errors import MetricError, SchemaError
-from ..signatures.json_schema import loads
-from ..signatures.values import structures, to_json
+from ..signatures.loose_json import loads, structures
+from ..signatures.values import to_json
 
 VERSION = 1  # part of the metrics' identity: raised with every change of a rule, so that old scores are not reused
 

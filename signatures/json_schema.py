@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .canonical import JSON, canonical
 from .dates import FORMATS
+from .loose_json import loads
 
 # JSON Schema `type` -> what it is called in messages.
 TYPES = {
@@ -58,29 +59,6 @@ def resolve(schema: Mapping[str, JSON], defs: Mapping[str, JSON]) -> Mapping[str
     while "$ref" in schema:
         schema = defs[schema["$ref"].rpartition("/")[2]]
     return schema
-
-
-def loads(text: str) -> JSON:
-    """JSON text -> value. Raises ValueError on text that is not JSON, also where it is too deep or holds NaN."""
-    try:
-        return _DECODER.decode(text)
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
-
-
-def raw_decode(text: str, start: int) -> tuple[JSON, int]:
-    """The JSON value that starts at an index, and where it ends. Raises ValueError as `loads` does."""
-    try:
-        return _DECODER.raw_decode(text, start)
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
-
-
-def _no_constant(name: str) -> JSON:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(strict=False, parse_constant=_no_constant)
 
 
 def shown(value: JSON) -> str:
@@ -186,11 +164,12 @@ class _Fit:
         rest = schema.get("items", True)
         fitted = [self.fit(first[i] if i < len(first) else rest, item, f"{where}[{i}]") for i, item in enumerate(value)]
         if schema.get("uniqueItems"):
-            by_text = {canonical(item): item for item in reversed(fitted)}
-            if len(by_text) < len(fitted):
-                if self.strict:
-                    raise Mismatch(f"{where!r} must not hold the same item twice; got {shown(value)}")
-                return list(reversed(by_text.values()))
+            by_text: dict[str, JSON] = {}
+            for item in fitted:
+                by_text.setdefault(canonical(item), item)
+            if self.strict and len(by_text) < len(fitted):
+                raise Mismatch(f"{where!r} must not hold the same item twice; got {shown(value)}")
+            return list(by_text.values())
         return fitted
 
     def _properties(self, schema: Mapping[str, JSON], value: dict[str, JSON], where: str) -> dict[str, JSON]:

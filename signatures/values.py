@@ -6,10 +6,8 @@ JSON, enums and dates do not cover.
 
 from __future__ import annotations
 
-import ast
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date, time
 from enum import Enum
@@ -19,7 +17,8 @@ from typing import Any, NoReturn
 from .canonical import JSON, canonical
 from .dates import FORMATS, to_iso
 from .errors import ReplyError, SchemaError
-from .json_schema import Mismatch, coerce, fits, loads, raw_decode, resolve
+from .json_schema import Mismatch, coerce, fits, resolve
+from .loose_json import structures, whole
 from .schema import Field
 from .supported import check_supported
 
@@ -29,7 +28,6 @@ __all__ = [
     "check_supported",
     "coerce",
     "read",
-    "structures",
     "to_json",
     "to_python",
     "to_text",
@@ -100,25 +98,6 @@ def read(field: Field, text: str) -> JSON:
     raise ReplyError(f"field {failure}")
 
 
-def structures(text: str) -> Iterator[JSON]:
-    """The lists and objects in a text, likeliest first: the whole of it, fenced blocks, then those in its midst."""
-    for candidate in (text.strip(), *(block.strip() for block in _FENCE.findall(text))):
-        value = _structure(candidate)
-        if value is not None:
-            yield value
-    at, tries = 0, 0
-    while (opening := _OPENING.search(text, at)) and tries < 50:
-        at, tries = opening.end(), tries + 1
-        try:
-            value, end = raw_decode(text, opening.start())
-        except ValueError:
-            end = _closing(text, opening.start())
-            value = _literal(text[opening.start() : end]) if end else None
-        if value is not None:
-            at = end
-            yield value
-
-
 def to_python(field: Field, value: JSON) -> Any:
     """What a user gets for a value in JSON form.
 
@@ -183,55 +162,18 @@ class Record:
         return f"Record({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
 
-_FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n?(.*?)```", re.DOTALL)
-_OPENING = re.compile(r"[\[{]")
-_TOKENS = re.compile(r"""[\[\](){}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
-
-
 def _readings(text: str) -> Iterator[JSON]:
     """What a text may stand for: a JSON or Python value, the text itself, the text inside quotes, what it holds."""
-    whole = _whole(text)
-    if whole is not None and not isinstance(whole, str):
-        yield whole
-    elif text in ("null", "None"):
-        yield None
-    yield text
-    if isinstance(whole, str):
-        yield whole
-    yield from structures(text)
-
-
-def _whole(text: str) -> JSON:
     try:
-        return loads(text)
+        value = whole(text)
     except ValueError:
-        return _literal(text) if text[:1] in "[{(" or text in ("True", "False") else None
-
-
-def _structure(text: str) -> JSON:
-    value = _whole(text) if text[:1] in ("[", "{", "(") else None
-    return value if isinstance(value, dict | list) else None
-
-
-def _literal(text: str) -> JSON:
-    """The JSON form of a value as Python writes it, None where it is none."""
-    try:
-        return to_json(ast.literal_eval(text))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, SchemaError):
-        return None
-
-
-def _closing(text: str, start: int) -> int:
-    """Where the bracket at `start` is closed again, quotes respected; 0 when it is not."""
-    depth = 0
-    for token in _TOKENS.finditer(text, start):
-        if token[0] in "[({":
-            depth += 1
-        elif token[0] in "])}":
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return 0
+        value = text
+    if not isinstance(value, str):
+        yield value
+    yield text
+    if isinstance(value, str) and value != text:
+        yield value
+    yield from structures(text)
 
 
 def _passages(items: list[Any]) -> str:

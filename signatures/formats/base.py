@@ -172,7 +172,7 @@ class Format(ABC):
         marker = self.markers_of(prompt.schema).first(prompt.instruction)
         if marker is not None:
             raise SchemaError(
-                f"the instruction contains the reserved marker {marker.strip()!r}, which stands for a field in format "
+                f"the instruction contains the reserved marker {marker!r}, which stands for a field in format "
                 f"{self.name!r}. Say it in other words."
             )
         for number, demo in enumerate(prompt.demos, 1):

@@ -66,6 +66,7 @@ class ChatFormat(Format):
         return f"{body}\n\n{_COMPLETED}\n"
 
     def find(self, schema: Schema, reply: str) -> dict[str, str]:
+        reply = "\n" + reply
         headers = list(_HEADER.finditer(reply))
         ends = [*(header.start() for header in headers[1:]), len(reply)]
         found: dict[str, str] = {}

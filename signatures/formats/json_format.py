@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from ..canonical import JSON, canonical
 from ..errors import ReplyError
 from ..json_schema import Mismatch, coerce
+from ..loose_json import structures
 from ..prompt import Demo, Part, Slot
 from ..schema import Field, Schema
-from ..values import structures, to_json, to_text
+from ..values import to_json, to_text
 from .base import Format
 from .markers import CUSTOM_TYPE, Markers
 from .response_schema import response_schema

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# Everything at which some reader of a message may see a new line begin: what `str.splitlines` splits at.
+# Everything at which some reader of a message may see a new line begin: what `str.splitlines` splits at. Patterns for
+# line starts begin with one of them and are searched in "\n" + text: a lookbehind takes five times as long.
 BREAKS = r"\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
-LINE_START = rf"(?:\A|(?<=[{BREAKS}]))"
+LINE_START = f"[{BREAKS}]"
 
 _NO_FLAGS = re.RegexFlag(0)
 
@@ -47,20 +48,20 @@ class Markers:
     def escape(self, text: str) -> str:
         for kind in self.kinds:
             if kind.hint in text:
-                text = kind.raw.sub(r"\1\\\2\3", text)
+                text = kind.raw.sub(r"\1\\\2\3", "\n" + text)[1:]
         return text
 
     def unescape(self, text: str) -> str:
         for kind in reversed(self.kinds):
             if kind.hint in text:
-                text = kind.escaped.sub(r"\1\2\3", text)
+                text = kind.escaped.sub(r"\1\2\3", "\n" + text)[1:]
         return text
 
     def count(self, text: str) -> int:
         """How many markers `escape` would put a backslash into."""
-        return sum(1 for kind in self.kinds if kind.hint in text for _ in kind.raw.finditer(text))
+        return sum(1 for kind in self.kinds if kind.hint in text for _ in kind.raw.finditer("\n" + text))
 
     def first(self, text: str) -> str | None:
         """The first marker in a text that no backslash disarms."""
-        found = (match for kind in self.kinds if kind.hint in text for match in kind.raw.finditer(text))
-        return next((match[0] for match in found if not match[2]), None)
+        found = (match for kind in self.kinds if kind.hint in text for match in kind.raw.finditer("\n" + text))
+        return next((match[0].strip() for match in found if not match[2]), None)

@@ -45,7 +45,7 @@ class PlainFormat(Format):
     def find(self, schema: Schema, reply: str) -> dict[str, str]:
         names = tuple(schema.by_name)
         found: dict[str, str] = {}
-        name, start = schema.outputs[0].name, 0
+        name, start, reply = schema.outputs[0].name, 0, "\n" + reply
         for match in [*_line(names).finditer(reply), None]:
             text = reply[start : match.start() if match else len(reply)].strip()
             # What stands before the first label is the first output's, unless that has a label of its own.
