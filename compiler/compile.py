@@ -167,10 +167,10 @@ def search(task: Task, work: Work) -> Candidate:
     """Scores the student, lets the teleprompter search until it is done or the budget ends, and fixes the finalist."""
     bench = work.bench
     try:
-        first = bench.dev[:FIRST_ROWS]
-        jobs = [Job(task.program.student, example) for example in first]
-        stop_on_broken_program(list(zip(jobs, bench.predict(task.program.student, first), strict=True)), FIRST_ROWS)
-        bench.score([task.program.student], origin=STUDENT)
+        student = task.program.student
+        for rows in (bench.dev[:FIRST_ROWS], bench.dev):
+            stop_on_broken_program(rows, bench.predict(student, rows), FIRST_ROWS)
+        bench.score([student], origin=STUDENT)
         _drain(task, work)
     except BudgetSpent:
         work.events.write("budget spent")

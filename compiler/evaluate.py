@@ -15,7 +15,18 @@ from ..signatures.errors import BudgetSpent, BurnishError, ProgramError, ReplyEr
 from ..signatures.example import Example
 from ..teleprompters.base import Outcome, Spend, Step
 from .budget import Account, Ledger
-from .execution import CURRENT, Execution, RowFailure, Spoken, advance, ask_judge, bound_of, call_predictor, predict
+from .execution import (
+    BOUNDLESS,
+    CURRENT,
+    Execution,
+    RowFailure,
+    Spoken,
+    advance,
+    ask_judge,
+    bound_of,
+    call_predictor,
+    predict,
+)
 from .journal import Journal, Requests
 from .lm.failures import AttemptFailure
 from .lm.request import Reply, Request
@@ -30,7 +41,6 @@ BLOCK = 128  # executions admitted together; fixed, so that a budget cuts at the
 FIRST_ROWS = 3  # run one by one where the calls of an execution are not known before they were made
 FIRST_CALLS = 32  # the most calls that such a row may make
 UNKNOWN_ROOM = 2  # later prompts may be this much longer than those of the first rows
-_BOUNDLESS = 10**15
 
 Purpose: TypeAlias = Literal["score", "bootstrap"]
 
@@ -66,6 +76,7 @@ class Evaluator:
     on_block: Callable[[], None] = lambda: None
     _needed: Spend = Spend()  # the most that an execution was bounded by so far, where that is measured
     _measured: int = 0
+    _done: set[tuple[str, str, str]] = field(default_factory=set)
     _pool: ThreadPoolExecutor | None = None
     _bound_module: Callable[[Candidate], Any] = field(init=False)
 
@@ -88,7 +99,8 @@ class Evaluator:
         while rest:
             unknown = self.is_measured and self._measured < FIRST_ROWS
             block = rest[: 1 if unknown else BLOCK]
-            worst = [self.worst(job, account) for job in block]
+            # What this run has done already costs nothing more; what only an earlier process did is charged again.
+            worst = [Spend() if job.key in self._done else self.worst(job, account) for job in block]
             admitted = self.ledger.admit(account, worst)
             if not admitted:
                 raise BudgetSpent(f"the {account} account is shut")
@@ -96,6 +108,7 @@ class Evaluator:
                 done = self._run_block(block[:admitted], worst[:admitted])
             finally:
                 self.ledger.settle(account)
+            self._done.update(job.key for job, _ in done)
             self.on_block()
             yield done
             rest = rest[admitted:]
@@ -109,14 +122,14 @@ class Evaluator:
             part = job.candidate[path]
             if limited:
                 return bound_of(part, self.lms[part.settings.role], job.example.input_values)
-            return Spend(2 if part.settings.reply_policy == "reask" else 1, _BOUNDLESS, _BOUNDLESS)
+            return Spend(2 if part.settings.reply_policy == "reask" else 1, BOUNDLESS, BOUNDLESS)
         if self._measured < FIRST_ROWS:
             left = self.ledger.left(account)
             calls = declared or (FIRST_CALLS if left.calls is None else max(1, min(FIRST_CALLS, left.calls)))
-            tokens = _BOUNDLESS if left.tokens is None else max(1, left.tokens)
-            return Spend(calls, tokens, _BOUNDLESS if left.usd is None else max(0.0, left.usd))
+            tokens = BOUNDLESS if left.tokens is None else max(1, left.tokens)
+            return Spend(calls, tokens, BOUNDLESS if left.usd is None else max(0.0, left.usd))
         if not limited:
-            return Spend(declared or self._needed.calls, _BOUNDLESS, _BOUNDLESS)
+            return Spend(declared or self._needed.calls, BOUNDLESS, BOUNDLESS)
         needed = self._needed
         return Spend(declared or needed.calls, UNKNOWN_ROOM * needed.tokens, UNKNOWN_ROOM * needed.usd)
 
@@ -347,17 +360,17 @@ class Evaluator:
         return {index: future.result() for index, future in futures.items()}
 
 
-def stop_on_broken_program(outcomes: Sequence[tuple[Job, Outcome]], first_rows: int) -> None:
+def stop_on_broken_program(rows: Sequence[Example], outcomes: Sequence[Outcome], first_rows: int) -> None:
     """Raises ProgramError when the student's first rows, or more than a fifth of its rows, end in an exception of the
     user's program: something is wrong, and scoring on would hide it."""
-    broken = [(job, outcome) for job, outcome in outcomes if outcome.failure == "program_error"]
-    all_first = all(outcome.failure == "program_error" for _, outcome in outcomes[:first_rows])
+    broken = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if outcome.failure == "program_error"]
+    all_first = all(outcome.failure == "program_error" for outcome in outcomes[:first_rows])
     if broken and (all_first or len(broken) > len(outcomes) / 5):
-        job, outcome = broken[0]
+        row, outcome = broken[0]
         raise ProgramError(
-            f"The program raised on {len(broken)} of {len(outcomes)} rows; on {job.example.place or 'one of them'}: "
-            f"{outcome.reason}. Its inputs were {dict(job.example.input_values)!r}. Mend the program and run again; "
-            "replies already paid for are in the cache."
+            f"The program raised on {len(broken)} of {len(outcomes)} rows; on {row.place or 'one of them'}: "
+            f"{outcome.reason}. Its inputs were {row.input_values!r}. Mend the program and run again; replies already "
+            "paid for are in the cache."
         )
 
 

@@ -25,6 +25,8 @@ from .lm.request import Reply, Request
 if TYPE_CHECKING:
     from .lm import LM
 
+BOUNDLESS = 10**15  # tokens or dollars where the budget limits neither
+
 # The execution that the running thread works for; set around a user's program and its metric.
 CURRENT: ContextVar[Execution | None] = ContextVar("burnish_execution", default=None)
 
@@ -72,7 +74,7 @@ class Execution:
 
         Raises BudgetError when the program makes more calls than were reserved and the account has no room for them.
         """
-        bound = lm.bound(request)
+        bound = lm.bound(request) if self.worst.tokens < BOUNDLESS else Spend(1)
         with self._lock:
             ordinal = self._ordinals.get(request.key, 0)
             self._ordinals[request.key] = ordinal + 1

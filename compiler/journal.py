@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..signatures.canonical import JSON
 from ..teleprompters.base import Outcome, Spend, Step
@@ -13,13 +14,14 @@ from ..teleprompters.base import Outcome, Spend, Step
 if TYPE_CHECKING:
     from .lm.store import JSONStore
 
-Requests = Sequence[tuple[str, Spend]]
+Requests: TypeAlias = Sequence[tuple[str, Spend]]
 
 
 class Journal:
     """Outcome and requests of each execution, by candidate, example, and the identity of program and metric.
 
     folder: in the run folder. identity: digest of all else that an outcome depends on.
+    Outcomes that were put together lie in one row of the store, numbered from 0; in memory is only where each one is.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
@@ -27,23 +29,54 @@ class Journal:
 
         self._store: JSONStore = JSONStore(folder)
         self._identity = identity
+        self._writing = threading.Lock()
+        self._places: dict[bytes, tuple[str, int]] = {}
+        self._rows = 0
+        self._read: tuple[str, list[JSON]] = ("", [])
+        for name in sorted(self._store.keys(), key=int):
+            self._rows = int(name) + 1
+            for index, (mark, _) in enumerate(self._row(name)):
+                self._places[bytes.fromhex(mark)] = (name, index)
 
     def get(self, candidate: str, example: str, purpose: str) -> tuple[Outcome, Requests] | None:
-        row = self._store.get(self._key(candidate, example, purpose))
-        return None if row is None else (_outcome(row), [(key, Spend(*cost)) for key, *cost in row["requests"]])
+        place = self._places.get(self._mark(candidate, example, purpose)) if self._places else None
+        if place is None:
+            return None
+        name, index = place
+        row = self._row(name)
+        if index >= len(row):
+            return None  # the row was damaged; its executions are done again, on replies from the cache
+        _, data = row[index]
+        return _outcome(data), [(key, Spend(*cost)) for key, *cost in data["requests"]]
 
-    def put(self, rows: Sequence[tuple[str, str, str, Outcome, Requests]]) -> None:
-        """Writes (candidate, example, purpose, outcome, requests), all in one transaction."""
-        self._store.set_many([(self._key(c, e, p), _row(outcome, requests)) for c, e, p, outcome, requests in rows])
+    def put(self, done: Sequence[tuple[str, str, str, Outcome, Requests]]) -> None:
+        """Writes (candidate, example, purpose, outcome, requests), all in one row. Durable on return."""
+        if not done:
+            return
+        marks = [self._mark(*key) for *key, _, _ in done]
+        with self._writing:
+            name = str(self._rows)
+            self._rows += 1
+        rows = zip(marks, done, strict=True)
+        self._store.set(name, [[mark.hex(), _data(outcome, requests)] for mark, (*_, outcome, requests) in rows])
+        self._places.update((mark, (name, index)) for index, mark in enumerate(marks))
 
     def close(self) -> None:
         self._store.close()
 
-    def _key(self, candidate: str, example: str, purpose: str) -> str:
-        return hashlib.sha256(f"{self._identity} {candidate} {example} {purpose}".encode()).hexdigest()
+    def _row(self, name: str) -> list[JSON]:
+        # Replays ask for the outcomes of a row one after the other.
+        known, row = self._read
+        if known != name:
+            row = self._store.get(name) or []
+            self._read = (name, row)
+        return row
+
+    def _mark(self, candidate: str, example: str, purpose: str) -> bytes:
+        return hashlib.sha256(f"{self._identity} {candidate} {example} {purpose}".encode()).digest()[:16]
 
 
-def _row(outcome: Outcome, requests: Requests) -> dict[str, JSON]:
+def _data(outcome: Outcome, requests: Requests) -> dict[str, JSON]:
     return {
         "score": outcome.score,
         "outputs": dict(outcome.outputs),
@@ -55,13 +88,13 @@ def _row(outcome: Outcome, requests: Requests) -> dict[str, JSON]:
     }
 
 
-def _outcome(row: dict[str, JSON]) -> Outcome:
+def _outcome(data: dict[str, JSON]) -> Outcome:
     return Outcome(
-        score=row["score"],
-        outputs=row["outputs"],
-        feedback=row["feedback"],
-        trace=tuple(Step(*step) for step in row["trace"]),
-        failure=row["failure"],
-        reason=row["reason"],
-        spend=sum((Spend(*cost) for _, *cost in row["requests"]), Spend()),
+        score=data["score"],
+        outputs=data["outputs"],
+        feedback=data["feedback"],
+        trace=tuple(Step(*step) for step in data["trace"]),
+        failure=data["failure"],
+        reason=data["reason"],
+        spend=sum((Spend(*cost) for _, *cost in data["requests"]), Spend()),
     )

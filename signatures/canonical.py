@@ -10,12 +10,20 @@ from typing import Any, TypeAlias
 JSON: TypeAlias = Any  # None, bool, int, float, str, list[JSON] or dict[str, JSON]
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical(value: JSON) -> str:
     """The canonical JSON text of a value: sorted keys, no spaces, ASCII only, integral floats written as integers.
 
-    Raises ValueError on NaN and infinities, TypeError on anything that is not JSON.
+    Keys of a dict are written as text. Raises ValueError on NaN and infinities, TypeError on anything that is not JSON.
     """
-    return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    try:
+        text = _ENCODER.encode(value)
+    except TypeError:  # a mapping that is no dict, or no JSON at all
+        return _ENCODER.encode(_integral(value))
+    # Only here may a float stand that is an integer. A text that looks like one just takes the long way round.
+    return _ENCODER.encode(_integral(value)) if ".0" in text or "e+" in text else text
 
 
 def digest(value: JSON) -> str:

@@ -288,8 +288,7 @@ def to_prediction(program: Program, outputs: Mapping[str, JSON]) -> Prediction:
     ReplyError where a value does not fit its annotation.
     """
     types = program.types
-    values = {n: typed(types[n], v, n) if n in types else v for n, v in outputs.items()}
-    return Prediction.from_completions([values])
+    return Prediction(**{n: typed(types[n], v, n) if n in types else v for n, v in outputs.items()})
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, JSON]:

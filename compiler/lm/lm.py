@@ -12,7 +12,7 @@ from .connection import OPENAI_URL, Connection, connect
 from .prices import Price, price_of
 from .request import Reply, Request, build_body
 
-DEFAULTS: Mapping[str, JSON] = {"temperature": 0.0, "max_tokens": 1000}
+DEFAULTS: Mapping[str, JSON] = {"temperature": 0, "max_tokens": 1000}
 BYTES_OVERHEAD = 64  # special tokens and the system text that some chat templates add
 MESSAGE_OVERHEAD = 16  # role names and separators of one message
 

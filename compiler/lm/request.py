@@ -31,8 +31,9 @@ class Request:
     body_json: str
     index: int = 0
 
-    @property
+    @cached_property
     def body(self) -> dict[str, JSON]:
+        """The body, parsed. Not to be changed."""
         loaded: dict[str, JSON] = json.loads(self.body_json)
         return loaded
 
@@ -46,11 +47,10 @@ class Request:
     @cached_property
     def wire(self) -> dict[str, JSON]:
         """The body to send."""
-        body = self.body
-        if self.index:
-            base = digest([body.get("seed"), self.index])
-            body["seed"] = int(base[:8], 16) >> 1  # 31 bits: what every server takes
-        return body
+        if not self.index:
+            return self.body
+        base = digest([self.body.get("seed"), self.index])
+        return {**self.body, "seed": int(base[:8], 16) >> 1}  # 31 bits: what every server takes
 
     @property
     def wire_json(self) -> str:
