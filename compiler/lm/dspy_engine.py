@@ -17,10 +17,11 @@ from .threads import THREADS, ThreadedTransport
 from .wire import failure_of, reply_of
 
 # Taken over into the request, which is what the cache goes by. All else stays with the dspy.LM: it may hold secrets.
-_SAMPLING = frozenset(
-    "temperature max_tokens max_completion_tokens top_p top_k min_p stop seed logprobs top_logprobs response_format "
-    "frequency_penalty presence_penalty repetition_penalty logit_bias reasoning_effort verbosity thinking".split()
-)
+_SAMPLING = {
+    *("temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "min_p", "stop", "seed", "logit_bias"),
+    *("logprobs", "top_logprobs", "response_format", "frequency_penalty", "presence_penalty", "repetition_penalty"),
+    *("reasoning_effort", "verbosity", "thinking"),
+}
 _CONNECTION = ("api_key", "api_base", "base_url", "api_version", "headers", "extra_headers", "organization", "timeout")
 _DSPY_ONLY = ("rollout_id", "cache", "prompt_cache", "n")
 _SECRET = ("key", "token", "secret", "credential", "password")
