@@ -91,7 +91,7 @@ class Script:
         """There is nothing to free."""
 
     async def attempt(self, request: Request) -> Reply:
-        body = request.wire
+        body = dict(request.wire)
         with self._lock:
             self.calls.append(body)
         if request.kind == "embedding":

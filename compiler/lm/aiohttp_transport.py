@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import urllib.request
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
@@ -46,7 +46,7 @@ class AiohttpTransport:
 
     async def post(self, path: str, body: str) -> tuple[int, bytes, Mapping[str, str]]:
         """Status, content and headers of the answer. Raises Unbilled, MaybeBilled or Permanent when there is none."""
-        url = path if path.startswith("http") else f"{self._base_url}/{path}"
+        url = urljoin(f"{self._base_url}/", path)
         try:
             async with self._open().post(
                 url, data=body.encode("utf-8"), headers=self._headers, proxy=self._proxy, allow_redirects=False

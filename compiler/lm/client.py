@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import json
 import os
 import random
 import threading
@@ -11,9 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
-from ...signatures.canonical import JSON
+from ...signatures.canonical import JSON, canonical, digest
 from ...signatures.errors import CacheError, LMError, RunError
 from ...teleprompters.base import Spend
 from .cache import ReplyCache
@@ -22,7 +23,7 @@ from .failures import AttemptFailure, ContentRefused, ContextOverflow, Failure, 
 from .keylock import KeyLocks, open_key_locks
 from .lm import LM
 from .pace import Gate, Lane
-from .request import Reply, Request, Transport
+from .request import Helping, Reply, Request, Transport
 from .retries import Patience, surfaced
 from .writer import GroupWriter
 
@@ -173,6 +174,30 @@ class Client:
         if reply is not None:
             return reply
         return _delivered((await asyncio.wrap_future(self._submit([(lm, request)])))[0])
+
+    def ask_server(self, lm: LM, path: str, body: Mapping[str, JSON]) -> dict[str, JSON] | None:
+        """The answer of a server's own helper beside the protocol ("tokenize", "apply-template"), None if it has none.
+
+        Such helpers are free: they are not metered. Answers are kept in the cache, so that replays need no server.
+        """
+        key = digest(["helper", lm.endpoint, path, body])
+        kept = self.cache.store.get(key)
+        if kept is None and not self.offline:
+            kept = self._wait(self._call(self._help(lm, path, canonical(body))))
+            if kept is not None and not self.cache.store.read_only:
+                self.cache.store.set(key, kept)
+        return cast("dict[str, JSON] | None", kept)
+
+    async def _help(self, lm: LM, path: str, body: str) -> JSON | None:
+        transport = await self._transport(lm.connection)
+        if not isinstance(transport, Helping):
+            return None
+        try:
+            status, content, _ = await transport.post(f"../{path}", body)
+            answer = json.loads(content) if status == 200 else None
+        except (AttemptFailure, ValueError):
+            return None
+        return answer if isinstance(answer, dict) else None
 
     def _submit(self, jobs: list[Job]) -> Future[list[Reply | Failure]]:
         if self.offline:

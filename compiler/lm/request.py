@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from ...signatures.canonical import JSON, canonical, digest
 
@@ -143,6 +143,13 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Helping(Protocol):
+    """A transport that also reaches a server's helpers beside the protocol. Paths are relative to the base URL."""
+
+    async def post(self, path: str, body: str) -> tuple[int, bytes, Mapping[str, str]]: ...
 
 
 def build_body(kind: Kind, model: str, content: Mapping[str, JSON], params: Mapping[str, JSON]) -> str:
