@@ -70,7 +70,7 @@ class ChatFormat(Format):
         headers = list(_HEADER.finditer(reply))
         ends = [*(header.start() for header in headers[1:]), len(reply)]
         found: dict[str, str] = {}
-        for header, end in zip(headers, ends, strict=True):
+        for header, end in zip(headers, ends, strict=False):  # a reply without headers has an end and no field
             found.setdefault(header[1], reply[header.end() : end].strip())
         return found
 
