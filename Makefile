@@ -27,8 +27,9 @@ help:
 # The wheel comes from the sdist, so that a file which the sdist lacks is missed here and not by a user.
 dist/.built: .venv/.tools $(SOURCES)
 	@echo "building sdist and wheel"
-	@rm -rf dist
+	@rm -rf dist burnish.egg-info
 	@$(BIN)/python -m build --no-isolation --outdir dist . >.venv/build.log 2>&1 || { cat .venv/build.log; exit 1; }
+	@rm -rf burnish.egg-info
 	@touch $@
 
 .venv/.installed: dist/.built

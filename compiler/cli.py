@@ -7,8 +7,8 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from .. import __version__
 from ..signatures.errors import BurnishError
 
 EXIT_CODES = """exit codes:
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_Version)
+    parser.add_argument("--version", action="version", version=f"burnish {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _plan_and_compile(commands)
     _eval(commands)
@@ -60,16 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     _cache(commands)
     _models(commands)
     return parser
-
-
-class _Version(argparse.Action):
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from .. import __version__
-
-        parser.exit(0, f"burnish {__version__}\n")
 
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
