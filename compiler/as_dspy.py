@@ -135,7 +135,7 @@ def signature_of(schema: Schema) -> type[dspy.Signature]:
     def declared(field: Field, kind: Any) -> tuple[Any, Any]:
         said = {"desc": field.description} if field.description else {}
         given = {} if field.default_json is None else {"default": field.default}
-        return annotation(field.json_schema), kind(**said, **given)
+        return annotation(field), kind(**said, **given)
 
     fields = {field.name: declared(field, dspy.InputField) for field in schema.inputs}
     fields.update({field.name: declared(field, dspy.OutputField) for field in schema.outputs})
@@ -143,9 +143,10 @@ def signature_of(schema: Schema) -> type[dspy.Signature]:
     return signature
 
 
-def annotation(json_schema: Mapping[str, JSON]) -> Any:
-    """A Python type for the values that the JSON Schema describes; `Any` where there is no such type."""
-    return _Annotations(json_schema.get("$defs", {})).of(json_schema, ())
+def annotation(field: Field) -> Any:
+    """A Python type for the values of a field; `Any` where its JSON Schema describes no such type."""
+    name = field.type_name if field.type_name.isidentifier() else "Value"
+    return _Annotations(field.json_schema.get("$defs", {}), name).of(field.json_schema, ())
 
 
 _FORMATS: Mapping[str, Any] = {
@@ -159,15 +160,16 @@ _PLAIN: Mapping[str, Any] = {"integer": int, "number": float, "boolean": bool, "
 
 
 class _Annotations:
-    def __init__(self, definitions: Mapping[str, JSON]) -> None:
+    def __init__(self, definitions: Mapping[str, JSON], name: str) -> None:
         self.definitions = definitions
+        self.name = name  # of an object that stands outside the definitions
 
     def of(self, schema: Mapping[str, JSON], within: tuple[str, ...]) -> Any:
         """within: the definitions that this one stands in; one that holds itself ends as Any."""
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
             return Any if name in within else self.named(name, self.definitions[name], (*within, name))
-        return self.named("Value", schema, within)
+        return self.named(self.name, schema, within)
 
     def named(self, name: str, schema: Mapping[str, JSON], within: tuple[str, ...]) -> Any:
         if "const" in schema or "enum" in schema:

@@ -28,6 +28,10 @@ _TEMPLATE = {"format", "schema", "head", "demos", "tail", "rule", "demo_inputs",
 _FIELD = {"name", "json_schema", "description", "type_name", "note", "required"}
 
 
+# What code that trusts its input may raise on a file's content.
+MALFORMED = (BurnishError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
 class Refused(FrozenError):
     """Why a file is refused, without its name."""
 
@@ -114,7 +118,7 @@ def _check_schema(schema: JSON, where: str) -> list[str]:
                 raise Refused(f"{place}.name: {shown(field['name'])} is not a field name.")
             try:
                 check_supported(_mapping(field["json_schema"], f"{place}.json_schema"), field["name"])
-            except (BurnishError, RecursionError) as error:
+            except MALFORMED as error:
                 raise Refused(f"{place}.json_schema: {error}") from None
             names.append(field["name"])
     if not schema["outputs"]:

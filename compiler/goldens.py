@@ -12,10 +12,9 @@ from typing import Any
 
 from ..signatures.candidate import Candidate, Part
 from ..signatures.canonical import JSON
-from ..signatures.errors import BurnishError
 from ..signatures.prompt import Template
 from ..signatures.schema import Schema
-from .frozen_checks import Refused, shown
+from .frozen_checks import MALFORMED, Refused, shown
 from .lm.connection import HTTPConnection
 from .lm.lm import LM
 
@@ -41,7 +40,7 @@ def check_goldens(candidate: Candidate, model: str, goldens: Sequence[Mapping[st
         path = golden["predictor"]
         try:
             found = request_digest(candidate[path], model, golden["inputs"])
-        except (BurnishError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        except MALFORMED as error:
             raise Refused(f"predictor {shown(path)} does not render its golden inputs: {error}") from None
         if found != golden["request"]:
             raise Refused(
