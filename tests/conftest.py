@@ -32,26 +32,36 @@ def reviews(count: int, start: int = 0) -> list[dict[str, str]]:
     ]
 
 
-def reviewer(skill: Callable[[str], float], **options):
-    """A ScriptedLM that labels reviews: right with the probability skill(whole prompt), the same way every time.
-
-    It reads the format it is asked in (chat or plain), and proposes a new instruction when it is asked for one.
-    """
-    from burnish.testing import ScriptedLM
+def review_replies(skill: Callable[[str], float]):
+    """Replies to requests about reviews: a label that is right with the probability skill(whole prompt), the same way
+    every time, in the format that is asked for (chat or plain); or a new instruction where one is asked for."""
 
     def respond(messages, body):
         prompt = "\n".join(str(message["content"]) for message in messages)
-        numbers = re.findall(r"Review number (\d+)", str(messages[-1]["content"]))
-        if not numbers or "nstruction" in str(messages[-1]["content"]):
+        asked = str(messages[-1]["content"])
+        numbers = re.findall(r"Review number (\d+)", asked)
+        if not numbers or "nstruction" in asked:
             return f"Judge the film with care {int(1000 * fraction('proposal', prompt, body.get('seed')))}."
         number = int(numbers[-1])
         right = "positive" if fraction("label", number) < 0.5 else "negative"
         wrong = {"positive": "negative", "negative": "positive"}[right]
-        system = "\n".join(str(message["content"]) for message in messages[:-1])
-        label = right if fraction("answer", number, system) < skill(prompt) else wrong
+        before = "\n".join(str(message["content"]) for message in messages[:-1])
+        label = right if fraction("answer", number, before) < skill(prompt) else wrong
         return f"[[ ## label ## ]]\n{label}\n\n[[ ## completed ## ]]" if "[[ ## " in prompt else label
 
-    return ScriptedLM(respond, **options)
+    return respond
+
+
+def reviewer(skill: Callable[[str], float], **options):
+    """A ScriptedLM that answers with `review_replies(skill)`."""
+    from burnish.testing import ScriptedLM
+
+    return ScriptedLM(review_replies(skill), **options)
+
+
+@pytest.fixture(name="review_replies")
+def _review_replies():
+    return review_replies
 
 
 @pytest.fixture(name="reviews")

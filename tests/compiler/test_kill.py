@@ -1,0 +1,102 @@
+"""What users may rely on: a killed compile goes on where it was, within its budget, and ends with the same file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from burnish.testing import Faults, ScriptedServer
+
+CHILD = Path(__file__).with_name("compile_child.py")
+CALLS = 900
+
+
+class World:
+    """A counting server that answers about reviews, the rows as a file, and children that compile them."""
+
+    def __init__(self, folder, reviews, respond):
+        self.folder = folder
+        self.rows = folder / "reviews.jsonl"
+        self.rows.write_text("".join(json.dumps(row) + "\n" for row in reviews(100)))
+        self.respond = respond
+
+    def server(self, **faults):
+        return ScriptedServer(self.respond, faults=Faults(**faults))
+
+    def start(self, server, name, cache, concurrency=8, calls=CALLS):
+        command = [sys.executable, str(CHILD), str(self.rows), server.base_url]
+        command += [str(self.folder / f"run-{name}"), str(self.folder / f"{name}.json"), str(calls), str(concurrency)]
+        environment = {**os.environ, "BURNISH_CACHE_DIR": str(self.folder / f"cache-{cache}")}
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, cwd=self.folder)
+
+    def finish(self, *arguments, **options):
+        child = self.start(*arguments, **options)
+        _, error = child.communicate(timeout=200)
+        assert child.returncode == 0, error.decode()
+
+    def sha256(self, name):
+        return hashlib.sha256((self.folder / f"{name}.json").read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def world(tmp_path, reviews, review_replies):
+    respond = review_replies(lambda prompt: 0.5 + 0.4 * (int(hashlib.sha256(prompt[:80].encode()).hexdigest(), 16) % 2))
+    return World(tmp_path, reviews, respond)
+
+
+@pytest.mark.slow
+def test_a_compile_killed_ten_times_resumes_to_the_same_file_within_its_budget(world):
+    with world.server() as server:
+        world.finish(server, "whole", "whole")
+        alone = server.billable
+    draw = random.Random(7)
+    with world.server(latency=0.002) as server:
+        for _ in range(10):
+            child = world.start(server, "killed", "killed")
+            wanted = server.requests + draw.randint(1, alone // 8)
+            watcher = threading.Event()
+            while server.requests < wanted and child.poll() is None:
+                watcher.wait(0.002)  # until the server has seen that many requests, or the child is done
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            child.stderr.close()
+        world.finish(server, "killed", "killed")
+        counts = server.counts()
+    assert world.sha256("killed") == world.sha256("whole")
+    assert counts["distinct"] == alone
+    assert counts["billable"] <= CALLS
+    assert counts["billable"] - counts["distinct"] <= 10 * 8, "no more than the calls in flight are paid for again"
+
+
+@pytest.mark.slow
+def test_the_file_is_the_same_with_a_warm_cache_no_cache_any_concurrency_and_429s(world):
+    with world.server() as server:
+        world.finish(server, "first", "first")
+        paid = server.billable
+        world.finish(server, "warm", "first")
+        assert server.billable == paid, "a warm cache pays for nothing"
+        world.finish(server, "one", "one", concurrency=1)
+        world.finish(server, "many", "many", concurrency=64)
+    with world.server(refuse=0.05, retry_after=0) as server:
+        world.finish(server, "refused", "refused")
+        assert server.billable == paid
+        assert server.requests > paid
+    assert len({world.sha256(name) for name in ("first", "warm", "one", "many", "refused")}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("concurrency", [1, 8, 64])
+def test_a_counting_server_sees_no_call_beyond_the_budget(world, concurrency):
+    for calls in (1, 7, 50, 300, 2000):
+        with world.server() as server:
+            world.finish(server, f"{calls}", f"{calls}", concurrency=concurrency, calls=calls)
+            assert server.billable <= calls
