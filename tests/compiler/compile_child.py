@@ -1,4 +1,4 @@
-"""Compiles the reviews in a process of its own, so that a test can kill it: compile_child.py ROWS URL RUN OUT CALLS CONCURRENCY."""
+"""Compiles reviews in a process that a test can kill: compile_child.py ROWS URL RUN OUT CALLS CONCURRENCY."""
 
 import sys
 from typing import Literal
