@@ -1,0 +1,84 @@
+"""Rules: which demonstrations are picked for a query."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from burnish.signatures.canonical import canonical
+from burnish.signatures.errors import SchemaError
+from burnish.signatures.formats import FORMATS
+from burnish.signatures.prompt import Demo, DemoRule, Prompt, Template
+from burnish.signatures.rules import BM25, pick
+from burnish.signatures.schema import Field, Schema
+
+SCHEMA = Schema((Field("review"),), (Field("label"),))
+TEXTS = ("a quiet film about rain", "rain, rain and more rain", "the cake was dry", "a film with cake")
+
+
+def template(texts: tuple[str, ...] = TEXTS, **rule: object) -> Template:
+    demos = tuple(Demo.of({"review": text, "label": str(i)}) for i, text in enumerate(texts))
+    return Prompt(SCHEMA, "Judge.", demos, "plain", rule=DemoRule(**rule)).template  # type: ignore[arg-type]
+
+
+def query(text: str) -> str:
+    return canonical({"review": text})
+
+
+def test_the_closest_demonstration_stands_next_to_the_query_or_on_top() -> None:
+    assert pick(template(k=2), query("so much RAIN")) == [0, 1]
+    assert pick(template(k=2, order="closest_first"), query("so much RAIN")) == [1, 0]
+    assert pick(template(k=1), query("dry cake")) == [2]
+
+
+def test_a_demonstration_with_the_querys_own_inputs_is_never_picked() -> None:
+    assert 2 not in pick(template(k=4), query("the cake was dry"))
+
+
+def test_equally_close_demonstrations_are_told_apart_by_their_inputs_not_their_place() -> None:
+    there = [TEXTS[i] for i in pick(template(TEXTS, k=3), query("nothing in common"))]
+    back = [TEXTS[::-1][i] for i in pick(template(TEXTS[::-1], k=3), query("nothing in common"))]
+    assert there == back
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.text("ab ", max_size=6), min_size=1, max_size=8), st.text("ab ", max_size=6), st.integers(1, 9))
+def test_a_rule_picks_k_different_demonstrations_or_all_there_are(texts: list[str], asked: str, k: int) -> None:
+    picked = pick(template(tuple(texts), k=k), query(asked))
+    assert len(set(picked)) == len(picked) == min(k, sum(text != asked for text in texts))
+
+
+def test_scores_are_those_of_okapi_bm25() -> None:
+    index = BM25(tuple(query(text) for text in ("a b b", "a c")))
+    # "b" is in one of two documents: rarity ln 2; twice in 3 words where 2.5 is the mean.
+    assert index.nearest(query("b"), 1) == [0]
+    assert index._weights["b"][0][1] == pytest.approx(
+        0.6931471805599453 * 2 * 2.5 / (2 + 1.5 * (0.25 + 0.75 * 3 / 2.5))
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_incomplete_demonstrations_are_picked_with_their_own_inputs(name: str) -> None:
+    schema = Schema((Field("review"), Field("topic")), (Field("label"),))
+    demos = (
+        Demo.of({"review": "about cake", "topic": "food", "label": "1"}),
+        Demo.of({"review": "about rain", "label": "2"}),
+    )
+    made = Prompt(schema, "Judge.", demos, name, rule=DemoRule(k=1)).template
+    shown = json.dumps(made.render({"review": "rain", "topic": "weather"}))
+    assert "about rain" in shown
+    assert "about cake" not in shown
+
+
+def test_a_rule_that_cannot_pick_is_refused() -> None:
+    with pytest.raises(SchemaError, match=r"selector 'knn' is unknown\. Known: bm25"):
+        template(selector="knn")
+    with pytest.raises(SchemaError, match="k=0 picks no demonstration"):
+        template(k=0)
+    with pytest.raises(SchemaError, match="order 'random' is unknown"):
+        template(order="random")
+    with pytest.raises(SchemaError, match="no rule"):
+        pick(Prompt(SCHEMA, "Judge.").template, query("x"))
