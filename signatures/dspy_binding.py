@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -136,6 +139,7 @@ _OVERRIDDEN = (
 def bind(program: Program, candidate: Candidate, call: Caller) -> Module:
     """A deep copy of the user's program in which each predictor asks `call`, wherever the program refers to it.
 
+    What the candidate says is for `call` to follow; programs see their own signatures, without demonstrations.
     Raises ProgramError when the candidate's predictors are not the program's.
     """
     _check_paths(program, candidate)
@@ -168,14 +172,23 @@ def run(module: Module, inputs: Mapping[str, Any]) -> Prediction:
     with dspy.context(
         lm=lent, burnish_lm=lent, trace=[], callbacks=[], disable_history=True, track_usage=False, send_stream=None
     ):
-        only_async = not hasattr(type(module), "forward")
-        result = asyncio.run(module.acall(**inputs)) if only_async else module(**inputs)
+        result = module(**inputs) if hasattr(type(module), "forward") else _run_async(module, inputs)
     if not isinstance(result, Prediction):
         raise ProgramError(
             f"{type(module).__name__} returned {type(result).__name__} {result!r:.80}, not a dspy.Prediction. "
             "End forward() with: return dspy.Prediction(name=value, ...)."
         )
     return result
+
+
+def _run_async(module: Module, inputs: Mapping[str, Any]) -> Any:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(module.acall(**inputs))
+    # A notebook's loop already runs in this thread, and a thread has one loop.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, module.acall(**inputs)).result()
 
 
 def _check_paths(program: Program, candidate: Candidate) -> None:
@@ -274,11 +287,19 @@ def configured_lm() -> Any:
 def typed(adapter: TypeAdapter[Any], value: JSON, name: str) -> Any:
     """A JSON value as the Python value that an annotation asks for. Raises ReplyError, naming the field."""
     try:
-        return adapter.validate_python(value)
+        return _validated(adapter, value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "".join(f"[{part!r}]" for part in first["loc"])
         raise ReplyError(f"field {name!r}{where}: {first['msg']}") from error
+
+
+def _validated(adapter: TypeAdapter[Any], value: JSON) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        # A strict model takes a date from JSON text, but not from a Python string.
+        return adapter.validate_json(json.dumps(value))
 
 
 def to_prediction(program: Program, outputs: Mapping[str, JSON]) -> Prediction:
@@ -327,7 +348,7 @@ def _fitting(types: Mapping[str, TypeAdapter[Any]], values: Mapping[str, JSON]) 
     found: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            found[name] = types[name].validate_python(value) if name in types else value
+            found[name] = _validated(types[name], value) if name in types else value
         except ValidationError:
             found[name] = value
     return found

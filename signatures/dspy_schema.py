@@ -116,7 +116,7 @@ def _description(name: str, extra: Mapping[str, Any]) -> str:
 
 def _note(name: str, field: FieldInfo) -> str:
     said: str = translate_field_type(name, field)
-    return said.removeprefix(f"{{{name}}}").strip().removeprefix("# note: the value you produce ")
+    return said.removeprefix(f"{{{name}}}").removeprefix(f"{' ' * 8}# note: the value you produce ")
 
 
 def _default_json(field: FieldInfo, where: str) -> str | None:

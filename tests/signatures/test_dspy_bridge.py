@@ -447,6 +447,23 @@ def test_async_programs_run_and_their_calls_do_not_block_the_loop():
     assert threading.main_thread() not in threads
 
 
+def test_an_async_program_runs_also_where_a_loop_is_already_running():
+    class OnlyAsync(dspy.Module):
+        def __init__(self):
+            self.step = dspy.Predict("text -> topic")
+
+        async def aforward(self, text):
+            return await self.step.acall(text=text)
+
+    program = read_program(OnlyAsync())
+    bound = bind(program, program.student, answers)
+
+    async def notebook():
+        return run(bound, {"text": "x"})
+
+    assert asyncio.run(notebook()).topic == "dogs"
+
+
 class Overriding(dspy.Module):
     def __init__(self, **override):
         self.step = dspy.Predict("text -> topic")
@@ -521,6 +538,34 @@ def test_an_output_that_does_not_fit_its_annotation_is_a_reply_error():
     bound = bind(program, program.student, lambda path, inputs: Called({"mood": "good", "day": "soon"}, ""))
     with pytest.raises(ReplyError, match="field 'day'"):
         run(bound, {"text": "x"})
+
+
+def test_strict_models_take_json_values():
+    class Strict(pydantic.BaseModel, strict=True):
+        day: datetime.date
+
+    signature = dspy.Signature({"text": (str, dspy.InputField()), "entry": (Strict, dspy.OutputField())})
+    program = read_program(dspy.Predict(signature))
+    bound = bind(program, program.student, lambda path, inputs: Called({"entry": {"day": "2024-02-29"}}, ""))
+    assert run(bound, {"text": "x"}).entry.day == datetime.date(2024, 2, 29)
+
+
+def test_an_agent_of_dspys_own_runs():
+    def lookup(word: str) -> str:
+        """Look a word up."""
+        return f"{word} is a dog"
+
+    turns = iter(
+        [
+            {"next_thought": "look", "next_tool_name": "lookup", "next_tool_args": {"word": "Rex"}},
+            {"next_thought": "done", "next_tool_name": "finish", "next_tool_args": {}},
+            {"reasoning": "so", "answer": "a dog"},
+        ]
+    )
+    program = read_program(dspy.ReAct("question -> answer", tools=[lookup]))
+    result = run(bind(program, program.student, lambda path, inputs: Called(next(turns), "")), {"question": "Rex?"})
+    assert result.answer == "a dog"
+    assert result.trajectory["observation_0"] == "Rex is a dog"
 
 
 def test_what_the_caller_or_the_program_raises_passes_through():
