@@ -20,7 +20,7 @@ class Lane:
     """
 
     top: int
-    limit: float = 0.0
+    limit: float = field(init=False)
     in_flight: int = 0
     cuts: int = 0
     queue: deque[tuple[asyncio.Future[None], Spend]] = field(default_factory=deque)

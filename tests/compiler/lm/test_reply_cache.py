@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import burnish
-from burnish.compiler.lm import JSONStore, Reply, ReplyCache, Request
+from burnish.compiler.lm import JSONStore, Reply, ReplyCache, Request, as_lm
 from burnish.compiler.lm import cache as cache_module
 from burnish.signatures.errors import CacheError
 from burnish.testing import ScriptedLM
 
-LM = ScriptedLM([])
+SCRIPTED = ScriptedLM([])
 
 
 def request(text: str = "hello", index: int = 0) -> Request:
-    return LM.chat([{"role": "user", "content": text}], index=index)
+    return SCRIPTED.chat([{"role": "user", "content": text}], index=index)
 
 
 def reply(text: str = "world") -> Reply:
@@ -201,7 +201,7 @@ def test_when_too_much_lies_in_memory_only_the_run_stops_with_what_to_do(tmp_pat
     monkeypatch.setattr(cache_module, "UNSAVED_BYTES", 1000)
     fail_writes(monkeypatch, cache, "database or disk is full")
     cache.put(request("one"), reply("1"))
-    with pytest.raises(CacheError, match="full.*in memory only"):
+    with pytest.raises(CacheError, match=r"full.*in memory only"):
         cache.put(request("two"), reply("x" * 1000))
     assert cache.get(request("two").key) is not None
 
@@ -267,9 +267,7 @@ def test_statistics_tell_calls_and_tokens_of_each_model(tmp_path):
     cache = ReplyCache(tmp_path)
     body = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
     usage = {"usage": {"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000}}
-    from burnish.compiler.lm import LM as RealLM
-
-    mini = RealLM("gpt-4o-mini")
+    mini = as_lm("gpt-4o-mini")
     cache.put(mini.chat([{"role": "user", "content": "x"}]), Reply(json.dumps({**body, **usage})))
     cache.put(request(), reply())
     cache.store.set("something else", {"tokens": [1]})
