@@ -155,7 +155,7 @@ def show(parsed: argparse.Namespace) -> int:
     from .frozen import CompiledProgram
 
     compiled = CompiledProgram.load(parsed.file)
-    _print_json(compiled.document) if parsed.json else print(compiled.show())
+    _print_json(compiled.document) if parsed.json else print(compiled.show(), end="")
     return 0
 
 
@@ -163,7 +163,7 @@ def diff(parsed: argparse.Namespace) -> int:
     from .frozen import CompiledProgram
     from .show import diff as difference
 
-    print(difference(CompiledProgram.load(parsed.old).document, CompiledProgram.load(parsed.new).document))
+    print(difference(CompiledProgram.load(parsed.old).document, CompiledProgram.load(parsed.new).document), end="")
     return 0
 
 
