@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import threading
 import time
@@ -100,9 +101,9 @@ class _FunctionSender:
         self._function = function
 
     def attempt(self, request: Request) -> Reply:
-        body = request.wire
-        messages = body.pop("messages")
-        text = self._function(messages, body)
+        messages: list[dict[str, str]] = request.wire["messages"]
+        params = {name: value for name, value in request.wire.items() if name != "messages"}
+        text = self._function(messages, params)
         if not isinstance(text, str):
             raise LMError(f"The function given as lm= returned {type(text).__name__}, not the text of a reply.")
         message = {"role": "assistant", "content": text}
@@ -123,6 +124,10 @@ class _TransportSender:
 
         return asyncio.run_coroutine_threadsafe(self._attempt(request), self._running()).result()
 
+    async def _close(self) -> None:
+        if self._transport is not None:
+            await self._transport.close()
+
     async def _attempt(self, request: Request) -> Reply:
         if self._transport is None:
             self._transport = self._connection.open()
@@ -135,4 +140,12 @@ class _TransportSender:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="burnish-runtime", daemon=True).start()
+                atexit.register(self._end)
             return self._loop
+
+    def _end(self) -> None:
+        import asyncio
+
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
+            self._loop.call_soon_threadsafe(self._loop.stop)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.candidate import Candidate
@@ -14,6 +16,7 @@ from ..signatures.values import to_python
 from .answering import Answering, answering
 from .execution import RowFailure, Spoken, predict
 from .frozen_document import candidate_of, read_document
+from .lm.request import Request
 
 if TYPE_CHECKING:
     from ..signatures.dspy_bridge import Program
@@ -76,6 +79,10 @@ class Result:
         return f"Result({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
 
+# What one run of a module has asked so far: its n-th equal request is the n-th sample, as at compile time.
+_ASKED: ContextVar[dict[str, Iterator[int]] | None] = ContextVar("burnish_asked", default=None)
+
+
 class Predictors:
     """The predictors of a compiled file, each ready to be asked."""
 
@@ -97,7 +104,7 @@ class Predictors:
         request = next(asking)
         while True:
             try:
-                request = asking.send(self._answering.answer(request))
+                request = asking.send(self._answering.answer(_numbered(request)))
             except StopIteration as stop:
                 spoken: Spoken = stop.value
                 return spoken
@@ -235,8 +242,17 @@ class FrozenProgram:
         from ..signatures.dspy_bridge import prediction_to_json, run
 
         self._check_inputs(inputs)
-        prediction = run(self._module, inputs)
+        numbering = _ASKED.set({})
+        try:
+            prediction = run(self._module, inputs)
+        finally:
+            _ASKED.reset(numbering)
         return Result(dict(prediction.items()), prediction_to_json(prediction))
+
+
+def _numbered(request: Request) -> Request:
+    asked = _ASKED.get()
+    return request if asked is None else request.at(next(asked.setdefault(request.key, count())))
 
 
 def refuse_drift(schemas: Mapping[str, Schema], program: Program) -> None:

@@ -2,58 +2,52 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
-import json
+import os
 import select
 import threading
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from ..signatures.canonical import canonical
 from .lm.connection import HTTPConnection
-from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow, MaybeBilled, Permanent, Unbilled
+from .lm.failures import MaybeBilled, Permanent, Unbilled
 from .lm.request import PATHS, Reply, Request
+from .lm.wire import failure_of, reply_of, wants_completion_tokens, with_completion_tokens
 
 if TYPE_CHECKING:
     import ssl
 
 IDLE = 16  # open connections kept for later calls
-_OVERFLOW_WORDS = ("context_length_exceeded", "exceed_context_size", "context length", "context size", "context window")
-_FILTER_WORDS = ("content_filter", "content_policy", "content management policy")
+CONNECT_SECONDS = 10.0
+
+Link: TypeAlias = http.client.HTTPConnection
 
 
 class HTTPSender:
     """Posts requests to one server, from any thread. It never retries and follows no redirect."""
 
     def __init__(self, connection: HTTPConnection) -> None:
-        parts = urlsplit(connection.base_url)
         self._connection = connection
-        self._host = parts.hostname or ""
-        self._port = parts.port
-        self._path = parts.path
-        self._context = _tls() if parts.scheme == "https" else None
-        self._idle: list[http.client.HTTPConnection] = []
+        self._url = urlsplit(connection.base_url)
+        self._proxy = _proxy(self._url)
+        self._tls = _tls() if self._url.scheme == "https" else None
+        self._completion_tokens = False  # what this model calls the limit on its reply; learnt from a refusal
+        self._idle: list[Link] = []
         self._lock = threading.Lock()
 
     def attempt(self, request: Request) -> Reply:
         """The whole reply. Raises one of the failures of `failures.py`; LMError when a needed key is not given."""
-        body = json.dumps(request.wire, separators=(",", ":")).encode("ascii")
-        headers = {**self._connection.headers(), "Accept": "application/json"}
-        link = self._take()
-        try:
-            link.request("POST", f"{self._path}/{PATHS[request.kind]}", body, headers)
-            response = link.getresponse()
-            content = response.read()
-        except TimeoutError:
-            link.close()
-            seconds = self._connection.timeout
-            raise MaybeBilled(f"{self._host} gave no reply within {seconds:g} seconds.", timed_out=True) from None
-        except (OSError, http.client.HTTPException) as error:
-            link.close()
-            raise MaybeBilled(f"The connection to {self._host} broke: {error or type(error).__name__}.") from None
-        self._keep(link, response)
-        if response.status != 200:
-            raise failure_of(response.status, content, _seconds(response.headers.get("Retry-After")))
-        return _whole(content)
+        body = _renamed(request) if self._completion_tokens else request.wire_json
+        status, content, headers = self._post(PATHS[request.kind], body)
+        if not self._completion_tokens and wants_completion_tokens(status, content):
+            self._completion_tokens = True
+            status, content, headers = self._post(PATHS[request.kind], _renamed(request))
+        if status != 200:
+            raise failure_of(status, content, headers)
+        return reply_of(request, content)
 
     def close(self) -> None:
         """Closes idle connections; a later attempt opens new ones."""
@@ -62,7 +56,33 @@ class HTTPSender:
         for link in idle:
             link.close()
 
-    def _take(self) -> http.client.HTTPConnection:
+    def _post(self, path: str, body: str) -> tuple[int, bytes, Mapping[str, str]]:
+        headers = {**self._connection.headers(), "Accept": "application/json"}
+        if self._proxy is not None and self._tls is None:
+            headers.update(_credentials(self._proxy))
+        place, seconds = self._connection.base_url, self._connection.timeout
+        link = self._take()
+        try:
+            link.request("POST", f"{self._target}/{path}", body.encode("utf-8"), headers)
+            response = link.getresponse()
+            content = response.read()
+        except TimeoutError:
+            link.close()
+            raise MaybeBilled(f"{place} gave no reply within {seconds:g} seconds.", timed_out=True) from None
+        except (OSError, http.client.HTTPException) as error:
+            link.close()
+            raise MaybeBilled(f"The connection to {place} broke: {type(error).__name__} {error}.") from None
+        self._keep(link, response)
+        return response.status, content, dict(response.headers.items())
+
+    @property
+    def _target(self) -> str:
+        # A proxy is asked for the whole address, but for TLS, which passes through it.
+        return self._url.path if self._proxy is None or self._tls else self._connection.base_url
+
+    # connections
+
+    def _take(self) -> Link:
         while True:
             with self._lock:
                 link = self._idle.pop() if self._idle else None
@@ -72,68 +92,66 @@ class HTTPSender:
                 return link
             link.close()
 
-    def _keep(self, link: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def _keep(self, link: Link, response: http.client.HTTPResponse) -> None:
         with self._lock:
             if not response.will_close and len(self._idle) < IDLE:
                 self._idle.append(link)
                 return
         link.close()
 
-    def _connect(self) -> http.client.HTTPConnection:
-        link: http.client.HTTPConnection
-        timeout = self._connection.timeout
-        if self._context is None:
-            link = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        else:
-            link = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._context)
+    def _connect(self) -> Link:
+        link = self._link()
         try:
             link.connect()
         except OSError as error:
             link.close()
             if type(error).__name__ == "SSLCertVerificationError":
-                raise Permanent(f"The certificate of {self._host} is not trusted here: {error}.") from None
-            raise Unbilled(f"{self._host} cannot be reached: {error.strerror or error}.") from None
+                raise Permanent(f"The certificate of {self._connection.base_url} is not trusted: {error}.") from None
+            raise Unbilled(f"{self._connection.base_url} cannot be reached: {error.strerror or error}.") from None
+        assert link.sock is not None
+        link.sock.settimeout(self._connection.timeout)
         return link
+
+    def _link(self) -> Link:
+        to = self._proxy or self._url
+        host = to.hostname or ""
+        if self._tls is None:
+            return http.client.HTTPConnection(host, to.port, timeout=CONNECT_SECONDS)
+        link = http.client.HTTPSConnection(host, to.port, timeout=CONNECT_SECONDS, context=self._tls)
+        if self._proxy is not None:
+            link.set_tunnel(self._url.hostname or "", self._url.port or 443, _credentials(self._proxy))
+        return link
+
+
+def _renamed(request: Request) -> str:
+    return canonical(with_completion_tokens(request.wire))
+
+
+def _is_stale(link: Link) -> bool:
+    """Whether the server has closed an idle connection: nothing but its end can be there to read."""
+    return link.sock is None or bool(select.select([link.sock], [], [], 0)[0])
 
 
 def _tls() -> ssl.SSLContext:
     import ssl
 
-    return ssl.create_default_context()
+    return ssl.create_default_context()  # takes 50 ms, so once for all connections
 
 
-def failure_of(status: int, content: bytes, retry_after: float | None) -> AttemptFailure:
-    """What an HTTP status other than 200 means for trying again."""
-    words = content[:2000].decode("utf-8", "replace")
-    message = f"HTTP {status}: {words[:300].strip()}"
-    if status in (429, 503):
-        return Unbilled(message, retry_after, status)
-    if status in (408, 409) or status >= 500:
-        return MaybeBilled(message, retry_after, status)
-    if status == 400 and any(word in words for word in _OVERFLOW_WORDS):
-        return ContextOverflow(message, status=status)
-    if status == 400 and any(word in words for word in _FILTER_WORDS):
-        return ContentRefused(message, status=status)
-    return Permanent(message, status=status)
+def _proxy(url: SplitResult) -> SplitResult | None:
+    """The proxy that the environment names for this server."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    named = getproxies().get(url.scheme)
+    if named is None or proxy_bypass(url.hostname or ""):
+        return None
+    return urlsplit(named if "//" in named else f"http://{named}")
 
 
-def _whole(content: bytes) -> Reply:
-    try:
-        reply = Reply(content.decode("utf-8"))
-        if reply.texts and all(reason != "None" for reason in reply.finish_reasons):
-            return reply
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        pass
-    raise MaybeBilled(f"The server sent no whole reply: {content[:200]!r}.", status=200)
-
-
-def _is_stale(link: http.client.HTTPConnection) -> bool:
-    """Whether the server has closed an idle connection: nothing but its end can be there to read."""
-    return link.sock is None or bool(select.select([link.sock], [], [], 0)[0])
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return None if header is None else max(0.0, float(header))
-    except ValueError:
-        return None  # a date: no server of this protocol sends one
+def _credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
