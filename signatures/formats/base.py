@@ -245,10 +245,10 @@ def _markers(form: Format, names: tuple[str, ...]) -> Markers:
 
 def _without_prefill(template: Template, reply: str) -> str:
     """The reply without the beginning that the template wrote for it, which some servers repeat."""
-    last = template.tail[-1]
-    prefill = "".join(part for part in last.parts if isinstance(part, str))
-    if last.role == "assistant" and reply.lstrip().startswith(prefill):
-        return reply.lstrip()[len(prefill) :]
+    for last in template.tail[-1:]:
+        prefill = "".join(part for part in last.parts if isinstance(part, str))
+        if last.role == "assistant" and reply.lstrip().startswith(prefill):
+            return reply.lstrip()[len(prefill) :]
     return reply
 
 

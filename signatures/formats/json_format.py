@@ -77,7 +77,7 @@ class JsonFormat(Format):
     def read(self, schema: Schema, field: Field, found: JSON) -> JSON:
         value = _mapped(_MARKERS.unescape, found)
         if field.is_text:
-            return to_text(field, value)
+            value = to_text(field, value)
         try:
             return coerce(field.json_schema, value, field.name)
         except Mismatch as mismatch:

@@ -250,7 +250,7 @@ def answers(draw: Any) -> tuple[Schema, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(answers(), st.sampled_from(POSITIONS))
 def test_the_answer_of_a_demonstration_is_read_back_whole(name: str, answer: Any, position: Any) -> None:
     schema, values = answer
@@ -319,6 +319,18 @@ def test_a_reply_that_cannot_be_used_gives_a_reason_to_act_on(name: str, reply: 
     with pytest.raises(ReplyError) as caught:
         template(REASONED, format=name).parse(reply)
     assert reason in str(caught.value)
+
+
+def test_half_a_surrogate_pair_in_a_reply_is_refused_for_no_request_could_hold_it() -> None:
+    with pytest.raises(ReplyError, match="surrogate"):
+        template(REASONED, format="json").parse('{"reasoning": "\\ud800", "label": "positive"}')
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_reply_that_repeats_the_beginning_written_for_it_is_understood(name: str) -> None:
+    made = template(SENTIMENT, "The label is as follows.", DEMO, format=name, position="answer_begin")
+    reply = str(made.demos[0][1].parts[0])
+    assert made.parse(reply) == made.parse(reply.removeprefix("The label is as follows.")) == {"label": "positive"}
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -74,7 +74,7 @@ def signs(name: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(HOSTILE, HOSTILE)
 def test_escaping_can_be_undone_and_never_makes_two_texts_one(name: str, text: str, other: str) -> None:
     form = get_format(name)
@@ -83,7 +83,7 @@ def test_escaping_can_be_undone_and_never_makes_two_texts_one(name: str, text: s
 
 
 @pytest.mark.parametrize("name", ["chat", "plain", "xml"])
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(HOSTILE, st.lists(HOSTILE, max_size=2), HOSTILE, HOSTILE, st.sampled_from(POSITIONS))
 def test_a_message_shows_the_signs_of_its_fields_once_each_and_no_others(
     name: str, review: str, tags: list[str], reasoning: str, label: str, position: Any
@@ -107,7 +107,7 @@ def test_a_message_shows_the_signs_of_its_fields_once_each_and_no_others(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(HOSTILE, HOSTILE, st.sampled_from(POSITIONS))
 def test_the_answer_of_a_demonstration_parses_to_its_own_values(
     name: str, reasoning: str, label: str, position: Any
@@ -120,8 +120,21 @@ def test_the_answer_of_a_demonstration_parses_to_its_own_values(
     assert made.parse(str(made.demos[0][1].parts[0])) == expected
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@settings(deadline=None, max_examples=50)
+@given(st.lists(HOSTILE, max_size=3), st.dictionaries(HOSTILE, HOSTILE, max_size=2))
+def test_texts_inside_lists_and_objects_parse_to_themselves(name: str, items: list[str], table: dict[str, str]) -> None:
+    listed = Field("reasoning", canonical({"type": "array", "items": {"type": "string"}}), type_name="list[str]")
+    mapped = Field("final_label", canonical({"type": "object"}), type_name="dict")
+    values = {"reasoning": items, "final_label": table}
+    made = Prompt(
+        Schema((Field("review"),), (listed, mapped)), "", (Demo.of({"review": "x", **values}),), name
+    ).template
+    assert made.parse(str(made.demos[0][1].parts[0])) == values
+
+
 @pytest.mark.parametrize("name", ["plain", "xml", "chat"])
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(HOSTILE)
 def test_a_single_output_stays_one_output(name: str, answer: str) -> None:
     schema = Schema((Field("review"),), (Field("final_label"),))
@@ -131,7 +144,7 @@ def test_a_single_output_stays_one_output(name: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(HOSTILE, st.lists(HOSTILE, max_size=2))
 def test_no_value_becomes_an_image_or_a_file_on_its_way_through_dspy(name: str, review: str, tags: list[str]) -> None:
     demo = Demo.of({"review": review, "tags": tags, "reasoning": review, "final_label": "x"}, note=review)
@@ -142,7 +155,7 @@ def test_no_value_becomes_an_image_or_a_file_on_its_way_through_dspy(name: str, 
         )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(HOSTILE, st.lists(HOSTILE, max_size=2))
 def test_the_json_object_of_a_question_holds_exactly_the_inputs(review: str, tags: list[str]) -> None:
     made = Prompt(SCHEMA, "", (), "json").template
