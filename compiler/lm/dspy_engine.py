@@ -156,7 +156,7 @@ def _failure(error: Any) -> AttemptFailure:
         return failure
     if isinstance(error, dspy.LMTransportError):
         refused = isinstance(_first_cause(error), ConnectionRefusedError)
-        return Unbilled(words) if refused else MaybeBilled(words)
+        return Unbilled(words) if refused else MaybeBilled(words, timed_out="timed out" in words)
     if isinstance(error, dspy.LMServerError):
         return MaybeBilled(words)
     return Permanent(words)

@@ -23,7 +23,8 @@ _CONTENT = {"chat": "messages", "completion": "prompt", "embedding": "input"}
 class ClientConnection:
     """A copy of an `openai.OpenAI`, `AsyncOpenAI` or Azure client that does not retry by itself.
 
-    An asynchronous client is used in Burnish's own event loop: give it to nobody else meanwhile.
+    An asynchronous client gets connections of its own for Burnish's event loop, unless it was built with an
+    `http_client`: then nobody else may use it meanwhile.
     """
 
     client: Any
@@ -91,7 +92,9 @@ class AsyncClientTransport:
     """Sends through an asynchronous client, in the loop."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        """Connections may belong to another event loop, or to one that has ended: those here are new."""
+        self._own = type(client._client).__name__ == "AsyncHttpxClientWrapper"  # else it was the user who built them
+        self._client = _with_new_connections(client) if self._own else client
         self._completion_tokens = False
 
     async def attempt(self, request: Request) -> Reply:
@@ -115,7 +118,14 @@ class AsyncClientTransport:
         return answer.status_code, answer.http_response.content, answer.headers
 
     async def close(self) -> None:
-        """The client is the user's."""
+        if self._own:
+            await self._client.close()
+
+
+def _with_new_connections(client: Any) -> Any:
+    import openai
+
+    return client.copy(http_client=openai.DefaultAsyncHttpxClient(timeout=client.timeout, base_url=client.base_url))
 
 
 def _call(client: Any, request: Request, body: Mapping[str, JSON]) -> tuple[Any, dict[str, Any]]:

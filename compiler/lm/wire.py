@@ -34,7 +34,7 @@ def failure_of(status: int, content: bytes, headers: Mapping[str, str]) -> Attem
         return Permanent(f"{message} The account has no credit left: waiting does not help.", status=status)
     if status in (429, 503):
         return Unbilled(message, retry_after(headers), status)
-    if status in (408, 409) or status >= 500:
+    if status < 300 or status in (408, 409) or status >= 500:
         return MaybeBilled(message, retry_after(headers), status, timed_out=status in (408, 504))
     if status in (400, 413, 422) and any(sign in words.lower() for sign in _OVERFLOW):
         return ContextOverflow(message, status=status)
