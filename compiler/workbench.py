@@ -19,6 +19,7 @@ from ..teleprompters.base import Messages, Origin, Outcome, Remaining, Score, Sp
 from ..teleprompters.guards import Rejection, check
 from .budget import Ledger
 from .evaluate import Evaluator, Job, Purpose
+from .likelihood import label_logprobs
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
 from .lm.request import Reply, Request
 
@@ -227,9 +228,8 @@ class Bench:
         self._record(score, origin, parents)
 
     def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
-        from .likelihood import label_logprobs
-
-        return label_logprobs(self, candidate, examples)
+        lm = self.evaluator.lms[candidate[candidate.predictors[0]].settings.role]
+        return label_logprobs(candidate, examples, lm=lm, client=self.client, ledger=self.ledger)
 
     def _unscored(self, candidates: Sequence[Candidate], rows: Sequence[Example]) -> Iterable[Job]:
         listed: set[tuple[str, str, str]] = set()
