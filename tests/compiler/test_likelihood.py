@@ -11,7 +11,7 @@ from burnish.compiler.lm import Client, ReplyCache
 from burnish.signatures.dspy_bridge import read_program
 from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.examples import check_examples
-from burnish.testing import ScriptedLM
+from burnish.testing import ScriptedLM, ScriptedServer
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def likely(prompt, continuation):
     return [-0.1 if "care" in prompt else -2.0] * len(continuation.split())
 
 
-def measure(candidate, rows, limit=100, **script):
-    lm = ScriptedLM(lambda messages, body: "x", **script)
+def measure(candidate, rows, limit=100, lm=None, **script):
+    lm = lm or ScriptedLM(lambda messages, body: "x", **script)
     ledger = Ledger(Budget(calls=limit))
     with Client(ReplyCache(), ledger) as client:
         return label_logprobs(candidate, rows, lm=lm, client=client, ledger=ledger), ledger
@@ -52,8 +52,11 @@ def test_likelihoods_are_paid_from_the_search_account_and_stop_with_it(read, row
 
 
 def test_an_lm_without_log_probabilities_names_the_substitute(read, rows):
-    with pytest.raises(b.LMError, match="execution accuracy"):
-        measure(read.student, rows)
+    with (
+        ScriptedServer(lambda messages, body: "x") as server,
+        pytest.raises(b.LMError, match="execution accuracy"),
+    ):
+        measure(read.student, rows, lm=b.LM("scripted", base_url=server.base_url))
 
 
 def test_the_label_is_written_as_the_format_writes_a_reply(read, rows):
