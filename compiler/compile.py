@@ -314,6 +314,7 @@ def _freeze(task: Task, sizing: Sizing, work: Work, finalist: Candidate, verdict
         evidence=_evidence(sizing, work, finalist),
         provenance=_provenance(task),
         finalist=None if finalist == shipped else finalist,
+        live_lm=task.lms["task"],
     )
 
 

@@ -169,7 +169,9 @@ class CompiledProgram:
 
     def to_messages(self, step: str | None = None, /, **inputs: Any) -> list[dict[str, str]]:
         """The exact messages of one call; for programs of several predictors, of the one whose path is `step`."""
-        return self._run().to_messages(step, **inputs)
+        from .runtime import Predictors
+
+        return Predictors(self._document).to_messages(step, inputs)
 
     def to_dspy(self, program: object | None = None, lm: object | None = None) -> dspy.Module:
         """The program as a `dspy.Module`; see `burnish.compiler.as_dspy.to_dspy`."""

@@ -27,7 +27,8 @@ def load(path: str | os.PathLike[str], lm: object = None, program: object = None
 
     lm: who answers. None: the model named in the file, reached as the environment says (OPENAI_BASE_URL,
         OPENAI_API_KEY; "local/..." runs in this process). Or a model name, a `burnish.LM`, an openai client, a
-        `dspy.LM`, or a function (messages, parameters) -> text. It answers; how it is asked stays as frozen.
+        `dspy.LM`, or a function (messages, parameters with the model's name) -> text. It answers; how it is asked stays
+        as frozen.
     program: the user's own module, needed where its control flow could not be frozen; it must still have the predictors
         and fields that were compiled. With it, results have the module's own types.
     Raises FrozenError for a file that is damaged, unknown or hostile, or that does not fit the program. Makes no call.
@@ -95,6 +96,16 @@ class Predictors:
     @property
     def schemas(self) -> dict[str, Schema]:
         return {path: part.prompt.schema for path, part in self.candidate.parts}
+
+    def to_messages(self, step: str | None, inputs: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The exact messages of one call of one predictor. step: its path; None where there is only one."""
+        paths = self.candidate.predictors
+        known = ", ".join(repr(path) for path in paths)
+        if step is None and len(paths) > 1:
+            raise FrozenError(f"This program has several predictors: name one, to_messages(step, ...). It has {known}.")
+        if step is not None and step not in paths:
+            raise FrozenError(f"This program has no predictor {step!r}. It has {known}.")
+        return self.candidate[step or paths[0]].prompt.template.render(inputs)
 
     def call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
         """Renders, asks and parses for one predictor, as at compile time. Raises ReplyError naming the predictor."""
@@ -192,12 +203,7 @@ class FrozenProgram:
 
         Raises SchemaError on missing or unknown inputs, FrozenError on an unknown step.
         """
-        known = ", ".join(repr(path) for path in self.predictors)
-        if step is None and len(self.predictors) > 1:
-            raise FrozenError(f"This program has several predictors: name one, to_messages(step, ...). It has {known}.")
-        if step is not None and step not in self.predictors:
-            raise FrozenError(f"This program has no predictor {step!r}. It has {known}.")
-        return self._predictors.candidate[step or self.predictors[0]].prompt.template.render(inputs)
+        return self._predictors.to_messages(step, inputs)
 
     def __repr__(self) -> str:
         taken = ", ".join(self.inputs) or "..."

@@ -297,6 +297,10 @@ def test_a_module_that_asks_the_same_again_gets_another_sample_as_at_compile_tim
     assert seeds[:3] == seeds[3:]
 
 
+def test_messages_of_a_module_need_no_program(voting):
+    assert "Classify." in burnish.CompiledProgram.load(voting[0]).to_messages(review="x")[0]["content"]
+
+
 def test_a_module_without_its_program_says_what_to_pass(voting):
     with pytest.raises(FrozenError, match=r"'classify' of a module.*load\(path, program=YourModule\(\)\)"):
         burnish.load(voting[0])
