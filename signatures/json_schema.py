@@ -92,7 +92,8 @@ class _Fit:
             value = self._member([{**schema, "type": kind} for kind in schema["type"]], value, where)
         elif "type" in schema:
             value = self._typed(schema, value, where)
-        self._limits(schema, value, where)
+        if not _LIMITED.isdisjoint(schema):
+            self._limits(schema, value, where)
         if isinstance(value, list):
             return self._items(schema, value, where)
         if isinstance(value, dict):
@@ -312,6 +313,7 @@ _LIMITS = (
     ),
     ("match", (("pattern", "the pattern {}", lambda v, b: isinstance(v, str) and not re.search(b, v)),)),
 )
+_LIMITED = frozenset(keyword for _, keywords in _LIMITS for keyword, _, _ in keywords)
 
 
 def _is_multiple(value: float, step: float) -> bool:

@@ -85,11 +85,9 @@ def read(field: Field, text: str) -> JSON:
     Lists and objects are found in JSON, in a fenced block, in the midst of prose, or written as Python writes them.
     Raises ReplyError with a reason that an LM can act on.
     """
-    if field.is_text:
-        return text
     schema = field.json_schema
     failure: Mismatch | None = None
-    for reading in _readings(text.strip()):
+    for reading in [text] if field.is_text else _readings(text.strip()):
         try:
             return coerce(schema, reading, field.name)
         except Mismatch as mismatch:

@@ -97,8 +97,8 @@ class Format(ABC):
     def template(self, prompt: Prompt) -> Template:
         """The prompt rendered once to literal text with slots.
 
-        Raises SchemaError on an instruction or a note that holds a marker, on a demonstration without any input or
-        without any output, on a contrastive one without a note, and on an unknown rule.
+        Raises SchemaError on an instruction that holds a marker, on a demonstration without any input or without any
+        output, on a contrastive one without a note, and on an unknown rule.
         """
         schema = prompt.schema
         self._check(prompt)

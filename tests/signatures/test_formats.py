@@ -322,8 +322,12 @@ def test_a_reply_that_cannot_be_used_gives_a_reason_to_act_on(name: str, reply: 
 
 
 def test_half_a_surrogate_pair_in_a_reply_is_refused_for_no_request_could_hold_it() -> None:
-    with pytest.raises(ReplyError, match="surrogate"):
-        template(REASONED, format="json").parse('{"reasoning": "\\ud800", "label": "positive"}')
+    for name, reply in (
+        ("json", '{"reasoning": "\\ud800", "label": "positive"}'),
+        ("plain", "\ud800\nLabel: positive"),
+    ):
+        with pytest.raises(ReplyError, match="surrogate"):
+            template(REASONED, format=name).parse(reply)
 
 
 @pytest.mark.parametrize("name", FORMATS)
