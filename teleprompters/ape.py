@@ -99,18 +99,20 @@ class APE(Teleprompter):
             count = self.affordable(bench.remaining.evaluations // later, len(bench.dev))
             proposed = self.propose(bench, incumbent, predictor, count, rng)
             arms = admitted(bench, predictor, proposed)
-            yield Round(f"{predictor}: {len(arms)} induced", tuple(arms), best)
+            yield Round(f"{predictor}: {len(arms)} induced", tuple(arms), next(iter(bench.known), None))
 
             contest = self.contest(len(arms), len(bench.dev), bench.remaining.evaluations // later)
             pull = puller(bench, list(arms), arms, self.scoring)
             order = list(range(len(arms)))
             for standings in self.evaluation.rounds(contest, pull, rng):
                 order = standings.ranking
-                yield Round(f"{predictor}: {len(standings.alive)} in the running", (), best)
+                yield Round(f"{predictor}: {len(standings.alive)} in the running", (), next(iter(bench.known), None))
 
             finalists = [list(arms)[arm] for arm in order[: contest.finalists]]
             best = final_scores(bench, best, {finalist: arms[finalist] for finalist in finalists})
-            yield Round(f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), best)
+            yield Round(
+                f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), next(iter(bench.known), None)
+            )
 
     def forecast(self, sizes: Sizes) -> Forecast:
         share = sizes.executions // max(1, sizes.predictors)

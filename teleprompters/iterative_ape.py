@@ -87,7 +87,7 @@ class IterativeAPE(Teleprompter):
             made = admitted(bench, predictor, proposed)
             pool, ranking, flat = list(made), list(made), 0
             means: dict[Candidate, float] = {}
-            yield Round(f"{predictor}: {len(pool)} induced", tuple(pool), best)
+            yield Round(f"{predictor}: {len(pool)} induced", tuple(pool), next(iter(bench.known), None))
 
             for number in range(self.rounds + 1):
                 money = bench.remaining.evaluations - kept - finals * len(bench.dev)
@@ -105,7 +105,8 @@ class IterativeAPE(Teleprompter):
                 scored = {arm: sum(values) / len(values) for arm, values in zip(pool, rewards, strict=True)}
                 ranking = sorted(pool, key=lambda arm: -scored[arm])
                 means = {**means, **scored}
-                yield Round(f"{predictor}: round {number}, {len(pool)} on {len(subset)} rows", tuple(pool), best)
+                name = f"{predictor}: round {number}, {len(pool)} on {len(subset)} rows"
+                yield Round(name, tuple(pool), next(iter(bench.known), None))
                 # A variant that only draws level has not improved: the sort is stable and parents come first.
                 flat = flat + 1 if number > 0 and self.elitism and ranking[0] not in variants else 0
                 if flat == self.patience:
@@ -115,7 +116,9 @@ class IterativeAPE(Teleprompter):
                 ranking = sorted(means, key=lambda arm: -means[arm]) or ranking
             finalists = {finalist: made[finalist] for finalist in ranking[:finals]}
             best = final_scores(bench, best, finalists)
-            yield Round(f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), best)
+            yield Round(
+                f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), next(iter(bench.known), None)
+            )
 
     def forecast(self, sizes: Sizes) -> Forecast:
         money = sizes.executions // max(1, sizes.predictors)

@@ -64,7 +64,7 @@ class RandomDemos(Teleprompter):
         starts = self._starts(bench)
         bare = {name: self._score_bare(bench, name, start) for name, start in starts.items()}
         best = max(bare.values(), key=_mean)
-        yield Round("formats", tuple(starts.values()), best)
+        yield Round("formats", tuple(starts.values()), next(iter(bench.known), None))
 
         hands = self._hands(bench, best.candidate, rng)
         live = list(starts)
@@ -76,7 +76,9 @@ class RandomDemos(Teleprompter):
             best = max(best, *scored.values(), key=_mean)
             if number == 1:
                 live = [name for name in live if not _hopeless(bare[name], scored[name], best)]
-            yield Round(f"set {number}", tuple(score.candidate for score in scored.values()), best)
+            yield Round(
+                f"set {number}", tuple(score.candidate for score in scored.values()), next(iter(bench.known), None)
+            )
 
     def forecast(self, sizes: Sizes) -> Forecast:
         formats = 2 if self.formats is None else len(self.formats)

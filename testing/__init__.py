@@ -5,11 +5,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_HOMES = {"Faults": "servers", "ScriptedLM": "scripted", "ScriptedServer": "servers", "ScriptedStatus": "servers"}
+_HOMES = {
+    "Faults": "servers",
+    "ScriptedLM": "scripted",
+    "ScriptedServer": "servers",
+    "ScriptedStatus": "servers",
+    "check_teleprompter": "conformance",
+}
 
 __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
+    from .conformance import check_teleprompter as check_teleprompter
     from .scripted import ScriptedLM as ScriptedLM
     from .servers import Faults as Faults
     from .servers import ScriptedServer as ScriptedServer
