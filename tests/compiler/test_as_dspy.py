@@ -14,7 +14,6 @@ import burnish
 from burnish import CompiledProgram, FrozenError, ProgramError
 from burnish.compiler.as_dspy import signature_of
 from burnish.compiler.frozen import freeze
-from burnish.signatures.candidate import Settings
 from burnish.signatures.dspy_bridge import read_program, schema_of
 from burnish.testing import ScriptedLM
 
@@ -32,6 +31,18 @@ def compiled(program, **changes):
 
 def reloaded(program, tmp_path, **changes):
     return CompiledProgram.load(compiled(program, **changes).save(tmp_path / "program.json"))
+
+
+class Positive(dspy.BaseLM):
+    """A dspy LM that says "positive" to everything and remembers what it was asked."""
+
+    def __init__(self):
+        super().__init__(model="positive", cache=False)
+        self.asked = []
+
+    def __call__(self, prompt=None, messages=None, **params):
+        self.asked.append((messages, params))
+        return ["[[ ## label ## ]]\npositive\n\n[[ ## completed ## ]]"]
 
 
 def sentiment():
@@ -158,17 +169,27 @@ def test_a_dspy_optimizer_can_go_on_from_what_as_dspy_returned(counted):
     labelled = dspy.LabeledFewShot(k=2).compile(module, trainset=rows)
     assert len(labelled.demos) == 2
     assert labelled.signature.instructions == "Better."
-    asked = []
+    lm = Positive()
+    with dspy.context(lm=lm):
+        assert labelled(review="Bad.").label == "positive"
+    messages, params = lm.asked[0]
+    assert len(messages) == 6
+    assert params["max_tokens"] == 50
 
-    class Answers(dspy.BaseLM):
-        def __init__(self):
-            super().__init__(model="answers", cache=False)
 
-        def __call__(self, prompt=None, messages=None, **params):
-            asked.append((messages, params))
-            return ["[[ ## label ## ]]\nnegative\n\n[[ ## completed ## ]]"]
+def test_a_search_dropped_into_dspy_compiles_and_a_dspy_optimizer_goes_on(program, reviews, reviewer):
+    lm = reviewer(lambda prompt: 0.95 if prompt.count("Review number") > 2 else 0.5)
+    search = burnish.RandomDemos(demos=2, formats=("chat",))
+    budget = burnish.Budget(calls=700)
+    teleprompter = burnish.as_dspy(search, metric=burnish.exact_match("label"), lm=lm, budget=budget, progress=False)
+    rows = [dspy.Example(**row).with_inputs("review") for row in reviews(160)]
+    module = teleprompter.compile(program, trainset=rows)
+    assert module.burnish_compiled.verdict.decision == "ship"
+    assert len(module.demos) == 2
+    assert program.demos == []
+    bootstrap = dspy.BootstrapFewShot(metric=lambda *_: True, max_bootstrapped_demos=1, max_labeled_demos=3)
 
-    with dspy.context(lm=Answers()):
-        assert labelled(review="Bad.").label == "negative"
-    assert len(asked[0][0]) == 6
-    assert Settings.of(**asked[0][1]).params["max_tokens"] == 50
+    with dspy.context(lm=Positive()):
+        further = bootstrap.compile(module, trainset=rows[:8])
+        assert further(review="Review number 1 of a film.").label == "positive"
+    assert len(further.demos) == 3
