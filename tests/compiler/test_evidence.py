@@ -38,7 +38,7 @@ def test_the_interval_excludes_zero_exactly_when_p_is_at_most_5_percent_for_ever
             assert high - low > 0.01
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(30, 3000), st.data())
 def test_the_interval_excludes_zero_exactly_when_p_is_at_most_5_percent_at_any_size(
     n: int, data: st.DataObject
@@ -127,16 +127,43 @@ def test_swapping_student_and_finalist_mirrors_the_comparison() -> None:
 # graded scores
 
 
-def test_graded_scores_are_compared_by_students_t_on_the_differences() -> None:
+def test_graded_scores_with_symmetric_differences_are_compared_by_students_t() -> None:
     rng = random.Random(4)
-    student = [rng.random() * 0.8 for _ in range(40)]
-    finalist = [min(1.0, max(0.0, score + rng.gauss(0.1, 0.1))) for score in student]
+    errors = [rng.gauss(0, 0.1) for _ in range(20)]
+    differences = [0.05 + sign * error for error in errors for sign in (1, -1)]
+    student = [0.5] * 40
+    finalist = [0.5 + difference for difference in differences]
     comparison = compare(student, finalist)
     expected = stats.ttest_rel(finalist, student)
     low, high = expected.confidence_interval()
     assert comparison.p_value == pytest.approx(expected.pvalue, rel=1e-5)
     assert comparison.interval == pytest.approx((low, high), abs=2e-6)
-    assert comparison.method == "paired t test"
+    assert comparison.method == "paired t test, skewness corrected"
+
+
+def test_graded_intervals_are_never_narrower_than_students() -> None:
+    rng = np.random.default_rng(6)
+    for n in (3, 5, 40, 300):
+        student = rng.beta(1.5, 0.8, n)
+        finalist = np.where(rng.random(n) < 0.1, 0, np.minimum(1, student + rng.uniform(0, 0.1, n)))
+        comparison = compare(student.tolist(), finalist.tolist())
+        expected = stats.ttest_rel(finalist, student)
+        low, high = expected.confidence_interval()
+        assert comparison.p_value >= expected.pvalue - 1e-9
+        assert comparison.interval[0] <= max(-1, low) + 1e-9
+        assert comparison.interval[1] >= min(1, high) - 1e-9
+
+
+def test_small_wins_against_rare_total_losses_do_not_ship_by_chance() -> None:
+    # True gain 0: nine rows in ten gain a little, one in ten is lost. Plain t ships 6 of 100 of these on 40 rows.
+    rng = np.random.default_rng(7)
+    shipped = 0
+    for _ in range(500):
+        lost = rng.random(40) < 0.1
+        differences = np.where(lost, -rng.uniform(0.4, 1, 40), np.clip(rng.normal(0.0778, 0.15, 40), 0 - 1, 1))
+        student, finalist = np.maximum(0, -differences), np.maximum(0, differences)
+        shipped += decide(compare(student.tolist(), finalist.tolist())).decision == "ship"
+    assert shipped / 500 < 0.055
 
 
 def test_equal_graded_differences_give_an_interval_from_the_range_and_never_a_point() -> None:
@@ -221,15 +248,15 @@ def test_more_examples_also_settle_a_gain_of_nothing() -> None:
     assert again.decision == "keep"
 
 
-@pytest.mark.parametrize(("n", "share"), [(40, 0.3), (100, 0.2), (100, 0.05), (300, 0.1)])
+@pytest.mark.parametrize(("n", "share"), [(40, 0.3), (100, 0.2), (100, 0.05)])
 def test_the_smallest_gain_is_one_that_the_holdout_shows_about_four_times_in_five(n: int, share: float) -> None:
     discordant = round(share * n)
     smallest = compare(*pairs(discordant // 2, discordant - discordant // 2, n)).smallest_gain
     rng = np.random.default_rng(5)
     share = max(share, smallest)
-    draws = rng.multinomial(n, [(share + smallest) / 2, (share - smallest) / 2, 1 - share], size=300)
+    draws = rng.multinomial(n, [(share + smallest) / 2, (share - smallest) / 2, 1 - share], size=200)
     shown = sum(paired_test(int(w), int(q), n).p_value <= 0.05 for w, q, _ in draws)
-    assert 0.68 <= shown / 300 <= 0.93
+    assert 0.68 <= shown / 200 <= 0.93
 
 
 def test_without_a_comparison_the_verdict_says_why() -> None:
