@@ -118,8 +118,8 @@ class APE(Teleprompter):
         share = sizes.executions // max(1, sizes.predictors)
         count = self.affordable(share, sizes.dev)
         contest = self.contest(count, sizes.dev, share - count)
-        pulls = min(contest.share, self.evaluation.cost(count, sizes.dev, contest.finalists))
-        executions = sizes.predictors * (pulls + min(count, contest.finalists) * sizes.dev)
+        finals = min(count, contest.finalists) * sizes.dev
+        executions = sizes.predictors * (self.evaluation.cost(contest) + finals)
         return Forecast(
             asks=sizes.predictors * count,
             executions=min(sizes.executions, executions),
@@ -136,7 +136,7 @@ class APE(Teleprompter):
         finalists = affordable_finalists(self.finalists, executions, dev)
         for count in range(MOST_CANDIDATES, 1, -1):
             full = min(count, finalists) * dev
-            if count + full + self.evaluation.cost(count, dev, finalists) <= executions:
+            if count + full + self.evaluation.needs(count, dev, finalists) <= executions:
                 return count
         return 1
 

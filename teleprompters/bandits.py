@@ -14,6 +14,8 @@ from typing import Protocol
 
 from .draws import dealt, shuffled
 
+LEAST_SUBSET = 10  # examples in a round of filtering: fewer throw good arms out by chance
+
 
 class Pull(Protocol):
     """Rewards of each arm on each example: one list an arm, in the order asked. Any scale; more is better."""
@@ -71,8 +73,12 @@ class Selector(Protocol):
         """Standings after each round; no round at all when every arm can be a finalist, or nothing may be spent."""
         ...
 
-    def cost(self, arms: int, examples: int, finalists: int) -> int:
-        """The pulls it would take with no share to keep to."""
+    def needs(self, arms: int, examples: int, finalists: int) -> int:
+        """The pulls that a sound choice takes: how many arms a share can judge follows from it."""
+        ...
+
+    def cost(self, contest: Contest) -> int:
+        """The pulls that `rounds` makes at most: never more than the share."""
         ...
 
 
@@ -80,23 +86,24 @@ class Selector(Protocol):
 class Filtering:
     """Adaptive filtering: score all arms on a small subset, keep the best, go on with fresh examples until few remain.
 
-    subset: examples in a round, never one that was used before. keep: share of the arms that stays after each round
-    (rounded up, and never fewer than the finalists). The average of an arm runs over all its rounds.
+    subset: examples in a round, never one that was used before; None: as many as the share pays for, from 10 up to a
+    quarter of them all. keep: share of the arms that stays after each round (rounded up, and never fewer than the
+    finalists). The average of an arm runs over all its rounds.
     Source: Zhou et al. 2022, arXiv 2211.01910, "efficient score estimation"; share and subset size are not given there.
     """
 
-    subset: int = 10
+    subset: int | None = None
     keep: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.subset < 1 or not 0 < self.keep < 1:
+        if (self.subset is not None and self.subset < 1) or not 0 < self.keep < 1:
             raise ValueError(f"{self}: subset is at least 1, keep lies between 0 and 1.")
 
     def rounds(self, contest: Contest, pull: Pull, rng: random.Random) -> Iterator[Standings]:
         standings = Standings.of(contest.arms)
-        fresh, left = shuffled(range(contest.examples), rng), contest.share
+        fresh, left, subset = shuffled(range(contest.examples), rng), contest.share, self._subset(contest)
         while fresh and len(standings.alive) > contest.finalists:
-            size = min(self.subset, len(fresh), left // len(standings.alive))
+            size = min(subset, len(fresh), left // len(standings.alive))
             if size == 0:
                 return
             examples, fresh = fresh[:size], fresh[size:]
@@ -106,11 +113,24 @@ class Filtering:
             standings = replace(standings, alive=tuple(sorted(staying)))
             yield standings
 
-    def cost(self, arms: int, examples: int, finalists: int) -> int:
-        pulls, fresh = 0, examples
-        while fresh and arms > finalists:
-            size = min(self.subset, fresh)
-            pulls, fresh, arms = pulls + size * arms, fresh - size, self._staying(arms, finalists)
+    def needs(self, arms: int, examples: int, finalists: int) -> int:
+        return self._pulls(Contest(arms, examples, finalists, share=0), self.subset or LEAST_SUBSET)
+
+    def cost(self, contest: Contest) -> int:
+        return min(contest.share, self._pulls(contest, self._subset(contest)))
+
+    def _subset(self, contest: Contest) -> int:
+        if self.subset is not None:
+            return self.subset
+        sizes = range(max(LEAST_SUBSET, contest.examples // 4), LEAST_SUBSET, -1)
+        return next((size for size in sizes if self._pulls(contest, size) <= contest.share), LEAST_SUBSET)
+
+    def _pulls(self, contest: Contest, subset: int) -> int:
+        """The pulls of all rounds with this subset, were there no share to keep to."""
+        pulls, fresh, arms = 0, contest.examples, contest.arms
+        while fresh and arms > contest.finalists:
+            size = min(subset, fresh)
+            pulls, fresh, arms = pulls + size * arms, fresh - size, self._staying(arms, contest.finalists)
         return pulls
 
     def _staying(self, arms: int, finalists: int) -> int:
@@ -155,10 +175,13 @@ class UCB:
             state = state.after(arms, pull(arms, examples))
             yield state.standings
 
-    def cost(self, arms: int, examples: int, finalists: int) -> int:
+    def needs(self, arms: int, examples: int, finalists: int) -> int:
         if arms <= finalists:
             return 0
         return self.round_limit * self._batch(arms) * min(self.examples_per_pull, examples)
+
+    def cost(self, contest: Contest) -> int:
+        return min(contest.share, self.needs(contest.arms, contest.examples, contest.finalists))
 
     def _batch(self, arms: int) -> int:
         wanted = self.arms_per_round * arms if self.arms_per_round < 1 else self.arms_per_round

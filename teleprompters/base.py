@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from ..signatures.candidate import Candidate
@@ -58,7 +58,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a candidate comes from: the teleprompter, its move ("induction", "resample", "demonstrations") and details."""
+    """Where a candidate comes from: the teleprompter, its move ("induction", "demonstrations", ...) and details."""
 
     teleprompter: str
     move: str
@@ -89,7 +89,7 @@ class Round:
 
 
 class Workbench(Protocol):
-    """All that a teleprompter may do. Calls are batches, answered in the order asked; any of them may raise BudgetSpent.
+    """All that a teleprompter may do. Calls are batches, answered in the order asked; any may raise BudgetSpent.
 
     Rows of `pool` are for induction, errors and demonstrations; rows of `dev` are what candidates are selected on.
     """
@@ -115,7 +115,7 @@ class Workbench(Protocol):
         ...
 
     def admit(self, candidate: Candidate, predictor: str, texts: Sequence[str]) -> list[Candidate]:
-        """`candidate` with each proposed instruction, after the guard rails; each rejection is recorded with its reason."""
+        """`candidate` with each proposed instruction, after the guard rails; rejections are recorded with reasons."""
         ...
 
     def predict(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
@@ -136,9 +136,7 @@ class Workbench(Protocol):
         """
         ...
 
-    def record(
-        self, candidate: Candidate, score: Score, *, origin: Origin, parents: Sequence[Candidate] = ()
-    ) -> None:
+    def record(self, candidate: Candidate, score: Score, *, origin: Origin, parents: Sequence[Candidate] = ()) -> None:
         """Records a score that came otherwise (a part of dev). Only full-dev scores compete for the finalist."""
         ...
 
@@ -210,10 +208,8 @@ class Teleprompter(ABC):
 
     def settings(self) -> dict[str, JSON]:
         """Name and settings as JSON, part of a run's identity."""
-        values: dict[str, JSON] = {}
-        if is_dataclass(self):
-            values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        return {"name": type(self).__name__, **values}
+        names = getattr(self, "__dataclass_fields__", ())  # those of the subclass; this class is no dataclass
+        return {"name": type(self).__name__, **{name: _plain(getattr(self, name)) for name in names}}
 
 
 def _plain(value: object) -> JSON:

@@ -94,6 +94,17 @@ def test_an_arm_that_was_never_pulled_ranks_last_also_when_all_rewards_are_negat
     assert standings.mean(standings.ranking[-1]) == -math.inf
 
 
+def test_filtering_shows_as_many_rows_as_its_share_pays_for():
+    def first_subset(share):
+        arms = Arms(lambda arm, example: 0.5)
+        run(Filtering(), arms, count=16, examples=200, finalists=4, share=share)
+        return len(arms.rounds[0][1])
+
+    assert first_subset(16 * 10 + 8 * 10) == 10
+    assert first_subset(16 * 23 + 8 * 23) == 23
+    assert first_subset(10**6) == 50  # a quarter of the rows: later rounds need fresh ones
+
+
 @pytest.mark.parametrize("selector", [Filtering(), UCB()])
 def test_nothing_is_pulled_when_every_arm_can_be_a_finalist_or_nothing_may_be_spent(selector):
     arms = Arms(lambda arm, example: 1.0)
@@ -115,7 +126,7 @@ def test_ucb_refuses_sizes_that_mean_nothing():
 
 
 selectors = st.one_of(
-    st.builds(Filtering, subset=st.integers(1, 7), keep=st.floats(0.05, 0.95)),
+    st.builds(Filtering, subset=st.none() | st.integers(1, 7), keep=st.floats(0.05, 0.95)),
     st.builds(
         UCB,
         round_limit=st.integers(1, 9),
@@ -135,7 +146,7 @@ def test_no_selector_passes_its_share_or_its_forecast_and_all_rank_every_arm(
     arms = Arms(lambda arm, example: -noise.random())
     standings = run(selector, arms, count=count, examples=examples, finalists=finalists, share=share, seed=seed)
     assert arms.pulls <= share
-    assert arms.pulls <= selector.cost(count, examples, finalists)
+    assert arms.pulls <= selector.cost(Contest(count, examples, finalists, share))
     assert sorted(standings.ranking) == list(range(count))
     assert sum(standings.counts) == arms.pulls
     assert len(standings.alive) >= min(count, finalists)
@@ -147,4 +158,4 @@ def test_without_a_share_the_forecast_of_a_selector_is_exact(selector, count, ex
     noise = random.Random(seed)
     arms = Arms(lambda arm, example: noise.random())
     run(selector, arms, count=count, examples=examples, seed=seed)
-    assert arms.pulls == selector.cost(count, examples, 1)
+    assert arms.pulls == selector.cost(Contest(count, examples, 1, 10**6)) >= selector.needs(count, examples, 1)

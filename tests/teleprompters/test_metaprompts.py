@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from burnish.signatures.schema import Field, Schema
+from burnish.teleprompters import metaprompts
+from burnish.teleprompters.induction import written
+from burnish.teleprompters.metaprompts import MetaPrompt, load, own
+
+
+def test_every_text_that_comes_with_the_package_loads_and_asks_for_tags():
+    names = [path.name[:-3] for path in files(metaprompts).iterdir() if path.name.endswith(".md")]
+    assert names
+    for name in names:
+        text = load(name)
+        assert text.slots
+        assert "<instruction>" in text.text
+
+
+def test_a_slot_is_filled_once_and_never_from_inside_a_value():
+    assert MetaPrompt("{{a}} and {{ b }} and {c}").fill(a="{{b}}", b=r"\1") == r"{{b}} and \1 and {c}"
+    with pytest.raises(KeyError):
+        MetaPrompt("{{a}}").fill(b="x")
+
+
+def test_a_text_of_ones_own_needs_exactly_the_slots(tmp_path):
+    assert own("See {{examples}}.", {"examples"}) == "See {{examples}}."
+    (tmp_path / "own.md").write_text("From a file: {{examples}}\n", encoding="utf-8")
+    assert own(str(tmp_path / "own.md"), {"examples"}) == "From a file: {{examples}}"
+    for wrong in ("{{examples}} {{score}}", "{{other}}", "absent.md"):
+        with pytest.raises(ValueError, match=r"\{\{examples\}\}"):
+            own(wrong, {"examples"})
+
+
+def test_examples_are_written_with_names_only_where_there_are_several_fields():
+    one = Schema((Field("review"),), (Field("label"),))
+    assert written(one, {"review": "Good.", "label": "yes"}) == "Input: Good.\nOutput: yes"
+    two = Schema((Field("text"), Field("tags")), (Field("why"), Field("label")))
+    shown = written(two, {"text": "Good.", "tags": ["a", "é"], "label": True})
+    assert shown == 'Input:\ntext: Good.\ntags: ["a", "é"]\nOutput: label: true'
