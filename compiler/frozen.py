@@ -13,7 +13,15 @@ from ..signatures.candidate import Candidate, Part
 from ..signatures.canonical import JSON, canonical
 from ..signatures.errors import FrozenError
 from ..signatures.formats import get_format
-from .frozen_document import FORMAT, candidate_of, document_digest, document_text, parse_document, read_document
+from .frozen_document import (
+    FORMAT,
+    candidate_of,
+    document_digest,
+    document_text,
+    parse_document,
+    read_document,
+    verdict_of,
+)
 from .goldens import make_goldens
 
 if TYPE_CHECKING:
@@ -125,9 +133,7 @@ class CompiledProgram:
     @property
     def verdict(self) -> Verdict:
         """Whether the search paid: decision, gain, interval, p_value and what they rest on."""
-        from .evidence import Verdict
-
-        return Verdict.from_json(self._document["verdict"])
+        return verdict_of(self._document)
 
     @property
     def evidence(self) -> dict[str, JSON]:

@@ -43,6 +43,7 @@ def check_structure(document: Mapping[str, JSON]) -> None:
     _one_of(document["holds"], "holds", ("student", "finalist"))
     lm = _mapping(document["lm"], "lm")
     _text(lm.get("model"), "lm.model")
+    _mapping(lm.get("local", {}), "lm.local")
     for name in ("verdict", "evidence", "provenance"):
         _mapping(document[name], name)
     _one_of(document["verdict"].get("decision"), "verdict.decision", DECISIONS)

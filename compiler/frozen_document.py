@@ -9,13 +9,17 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..signatures.candidate import Candidate, Part, Settings
 from ..signatures.canonical import JSON, digest
 from ..signatures.errors import FrozenError
 from ..signatures.prompt import Demo, Prompt, Template
-from .frozen_checks import Refused, check_structure, shown
+from .frozen_checks import MALFORMED, Refused, check_structure, shown
 from .goldens import check_goldens
+
+if TYPE_CHECKING:
+    from .evidence import Verdict
 
 FORMAT = "burnish/1"
 MAX_BYTES = 64 * 2**20
@@ -134,6 +138,18 @@ def _items(value: JSON) -> Iterator[JSON]:
         yield from value.values()
     elif isinstance(value, list):
         yield from value
+
+
+def verdict_of(document: Mapping[str, JSON]) -> Verdict:
+    """The file's verdict. Raises FrozenError when it is not as this version writes it."""
+    from .evidence import Verdict
+
+    try:
+        verdict = Verdict.from_json(document["verdict"])
+        str(verdict)
+    except MALFORMED as error:
+        raise FrozenError(f"The verdict of the file is not as this version of burnish writes it: {error}.") from None
+    return verdict
 
 
 def candidate_of(predictors: Mapping[str, JSON]) -> Candidate:

@@ -89,6 +89,7 @@ class Predictors:
 
     def __init__(self, document: Mapping[str, JSON], lm: object = None) -> None:
         self.candidate: Candidate = candidate_of(document["predictors"])
+        self._lm: Mapping[str, JSON] = document["lm"]
         self.model: str = document["lm"]["model"]
         # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
         self._answering: Answering | None = None if lm is None else answering(lm, self.model)
@@ -96,6 +97,17 @@ class Predictors:
     @property
     def schemas(self) -> dict[str, Schema]:
         return {path: part.prompt.schema for path, part in self.candidate.parts}
+
+    def _named(self) -> Answering:
+        """The model that the file names. Raises FrozenError when a model of this process is now another one."""
+        found = answering(None, self.model)
+        compiled, here = (lm.get("local", {}).get("sha256") for lm in (self._lm, found.lm.identity()))
+        if compiled != here:
+            raise FrozenError(
+                f"This file was compiled for {self.model!r} with the sha256 {compiled}, and the one here has {here}. "
+                "Pass load(path, lm=...) to run it on another model."
+            )
+        return found
 
     def to_messages(self, step: str | None, inputs: Mapping[str, Any]) -> list[dict[str, str]]:
         """The exact messages of one call of one predictor. step: its path; None where there is only one."""
@@ -110,7 +122,7 @@ class Predictors:
     def call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
         """Renders, asks and parses for one predictor, as at compile time. Raises ReplyError naming the predictor."""
         if self._answering is None:
-            self._answering = answering(None, self.model)
+            self._answering = self._named()
         asking = predict(self.candidate[path], self._answering.lm, inputs)
         request = next(asking)
         while True:

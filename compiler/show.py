@@ -9,7 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..signatures.canonical import JSON
+from ..signatures.errors import FrozenError
+from .frozen_checks import MALFORMED
+from .frozen_document import verdict_of
 
+_STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 WIDTH = 160  # of one value of a demonstration, before it is shortened
 
 
@@ -25,15 +29,21 @@ def show(document: Mapping[str, JSON]) -> str:
             lines += ["", *_predictor(path, predictor)]
     lines += ["", "provenance:", *(f"  {line}" for line in _flat(document["provenance"]))]
     lines.append(f"  digest: {document['digest']}")
-    return "\n".join(lines) + "\n"
+    return _printable("\n".join(lines) + "\n")
 
 
 def report_lines(document: Mapping[str, JSON]) -> list[str]:
     """The verdict in one line, which prompts the file holds, and what each part brought on the rows of the search."""
-    from .evidence import Verdict
+    lines = [str(verdict_of(document)), f"prompts: the {document['holds']}'s"]
+    try:
+        return [*lines, *_evidence(document["evidence"])]
+    except MALFORMED as error:
+        raise FrozenError(f"The evidence of the file is not as this version of burnish writes it: {error!r}.") from None
 
-    lines = [str(Verdict.from_json(document["verdict"])), f"prompts: the {document['holds']}'s"]
-    parts = document["evidence"].get("parts", [])
+
+def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
+    lines: list[str] = []
+    parts = evidence.get("parts", [])
     if parts:
         lines.append("what each part brought (mean score on dev):")
         before: float | None = None
@@ -42,7 +52,7 @@ def report_lines(document: Mapping[str, JSON]) -> list[str]:
             change = "" if before is None or mean is None else f"  {100 * (mean - before):+.1f}"
             lines.append(f"  {row['part']:<16}{'not scored' if mean is None else f'{100 * mean:.1f}':>10}{change}")
             before = mean if mean is not None else before
-    spent = document["evidence"].get("spent", {})
+    spent = evidence.get("spent", {})
     if spent:
         calls = ", ".join(f"{name} {account['calls']} calls" for name, account in spent.items())
         lines.append(f"spent: {calls}")
@@ -55,7 +65,7 @@ def diff(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> str:
     Removed words stand as [-word-], added ones as {+word+}. "No differences." when nothing of that kind changed.
     """
     lines: list[str] = []
-    lines += _changed("verdict", _verdict(old), _verdict(new))
+    lines += _changed("verdict", str(verdict_of(old)), str(verdict_of(new)))
     lines += _changed("prompts", old["holds"], new["holds"])
     lines += _changed("model", _model(old["lm"]), _model(new["lm"]))
     before, after = old["predictors"], new["predictors"]
@@ -67,7 +77,7 @@ def diff(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> str:
         else:
             found = list(_predictor_changes(before[path], after[path]))
             lines += [f"predictor {path}", *(f"  {line}" for line in found)] if found else []
-    return "\n".join(lines or ["No differences."]) + "\n"
+    return _printable("\n".join(lines or ["No differences."]) + "\n")
 
 
 def _predictor_changes(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[str]:
@@ -167,12 +177,6 @@ def _model(lm: Mapping[str, JSON]) -> str:
     return f"{lm['model']}{f' {_compact(others)}' if others else ''}"
 
 
-def _verdict(document: Mapping[str, JSON]) -> str:
-    from .evidence import Verdict
-
-    return str(Verdict.from_json(document["verdict"]))
-
-
 def _flat(value: JSON, name: str = "") -> Iterator[str]:
     if isinstance(value, dict) and value:
         for key, inner in value.items():
@@ -183,6 +187,11 @@ def _flat(value: JSON, name: str = "") -> Iterator[str]:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _printable(text: str) -> str:
+    """The text with control characters spelled out: a file must not steer the terminal that shows it."""
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _short(value: JSON) -> str:

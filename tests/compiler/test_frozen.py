@@ -323,7 +323,9 @@ def test_whatever_stands_anywhere_in_a_document_it_loads_or_is_refused(compiled_
         else:
             place[path[-1]] = value
         with suppress(FrozenError):
-            CompiledProgram(parse_document(resealed(document), "fuzzed.json")).to_messages(review="x")
+            loaded = CompiledProgram(parse_document(resealed(document), "fuzzed.json"))
+            loaded.to_messages(review="x")
+            loaded.show()
 
     check()
 
@@ -378,6 +380,12 @@ def test_show_gives_verdict_parts_prompt_and_settings(compiled_program):
     assert '1. review="Größe 0 <b>", label="positive"' in text
     assert "max_tokens=100, temperature=0" in text
     assert "model: small" in text
+
+
+def test_a_file_cannot_steer_the_terminal_that_shows_it(compiled_program):
+    text = compiled_program("Classify.\x1b[2J\x07\u009b2J\r\nTwo.").show()
+    assert "Classify.\\x1b[2J\\x07\\x9b2J" in text
+    assert not {char for char in text if char != "\n" and not char.isprintable()}
 
 
 def test_report_lines_begin_with_the_verdict(compiled_program):

@@ -455,6 +455,16 @@ def test_a_server_that_is_not_there_is_named(compiled_program, saved, monkeypatc
         burnish.load(saved(compiled_program()))(review="x")
 
 
+def test_another_model_file_of_the_same_name_is_not_taken_for_the_compiled_one(compiled_program, saved, monkeypatch):
+    served = ScriptedLM(["positive"], model="local/small")
+    monkeypatch.setattr(served.script, "identity", lambda: {"local": {"sha256": "22"}})
+    monkeypatch.setattr("burnish.compiler.answering.LM", lambda *_, **options: served)
+    lm = {"model": "local/small", "local": {"sha256": "11"}}
+    with pytest.raises(FrozenError, match="with the sha256 11, and the one here has 22"):
+        burnish.load(saved(compiled_program(lm=lm)))(review="x")
+    assert served.calls == []
+
+
 def test_loading_and_rendering_need_no_key_and_calling_says_that_one_is_missing(compiled_program, saved):
     classify = burnish.load(saved(compiled_program()))
     assert classify.to_messages(review="x")
