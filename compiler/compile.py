@@ -66,7 +66,7 @@ def compile(
     run_dir: where the run keeps its records (None: a folder under .burnish/runs/ that belongs to these inputs). Calling
         again with the same inputs resumes: nothing is paid for twice but calls in flight at a kill.
     concurrency: most calls in flight. report_metrics: measured on the holdout only. min_gain: the smallest gain worth
-        shipping, in score units; below it the verdict is "keep".
+        shipping, a fraction of the metric's range; when it is ruled out the verdict is "keep".
 
     Returns the compiled program: the finalist's prompts when the verdict is "ship", the student's otherwise.
     Raises a BurnishError that says what to mend; what was paid for is kept in every case.

@@ -146,8 +146,10 @@ def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
         isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
     ):
         raise BurnishError(f"concurrency={concurrency!r} is not a positive whole number. Leave it out for the default.")
-    if isinstance(min_gain, bool) or not isinstance(min_gain, int | float) or not 0 <= min_gain < float("inf"):
-        raise BurnishError(f"min_gain={min_gain!r} is not a gain in score units, such as 0.02 for two points.")
+    if isinstance(min_gain, bool) or not isinstance(min_gain, int | float) or not 0 <= min_gain <= 1:
+        raise BurnishError(
+            f"min_gain={min_gain!r} is not a fraction of the metric's range, 0 to 1, such as 0.02 for two points of 100."
+        )
 
 
 def _check_prices(budget: Budget, lms: Mapping[str, LM]) -> None:
