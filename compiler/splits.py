@@ -12,6 +12,7 @@ from ..signatures.example import Example
 
 LEAST_ROWS = 20  # in all; fewer cannot fill three splits
 LEAST_HOLDOUT = 12  # rows, when the holdout is split off: fewer pairs are not compared
+LEAST_LEFT = 4  # rows of a set that another is split off, where a holdout that can be compared is wanted
 SHARES = {"pool": 0.3, "dev": 0.3, "holdout": 0.4}
 MOST = {"dev": 400, "holdout": 1000}  # rows, when split off; the rest is pool
 LEAST_DEV = 20  # rows that a budget never cuts dev below
@@ -120,8 +121,10 @@ def _split_off(groups: dict[str, _Groups]) -> str:
     sizes = {name: len(_rows(one)) for name, one in groups.items()}
     source = max(sorted(sizes), key=lambda name: sizes[name])
     target = round(sizes[source] * SHARES[missing] / (SHARES[missing] + SHARES[source]))
-    if missing == "holdout":
+    if missing == "holdout" and sizes[source] >= LEAST_HOLDOUT + LEAST_LEFT:
         target = max(target, LEAST_HOLDOUT)
+    if source == "holdout":
+        target = min(target, max(LEAST_LEFT, sizes[source] - LEAST_HOLDOUT))
     groups[missing], groups[source] = _take(groups[source], min(MOST[missing], target))
     return f"{missing}: {len(_rows(groups[missing]))} of {sizes[source]} rows of {_TITLES[source]} were set aside."
 

@@ -148,7 +148,7 @@ def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
         raise BurnishError(f"concurrency={concurrency!r} is not a positive whole number. Leave it out for the default.")
     if isinstance(min_gain, bool) or not isinstance(min_gain, int | float) or not 0 <= min_gain <= 1:
         raise BurnishError(
-            f"min_gain={min_gain!r} is not a fraction of the metric's range, 0 to 1, such as 0.02 for two points of 100."
+            f"min_gain={min_gain!r} is not a fraction of the metric's range from 0 to 1: 0.02 is two points of 100."
         )
 
 

@@ -95,6 +95,12 @@ def test_a_missing_dev_is_split_off_the_larger_of_trainset_and_holdout() -> None
     assert "of holdout were set aside" in off_holdout.notes[0]
 
 
+def test_a_set_that_is_split_off_leaves_the_other_some_rows_and_the_holdout_enough_to_compare() -> None:
+    assert sizes(split(rows(5), rows(16, 100), seed=0)) == (5, 4, 12)
+    assert sizes(split(rows(8), rows(12, 100), seed=0)) == (8, 5, 7)
+    assert sizes(split(rows(4), None, rows(16, 100), seed=0)) == (4, 4, 12)
+
+
 def test_inputs_in_two_given_sets_stay_in_the_more_important_one_and_are_reported() -> None:
     other_label = rows(10, 20, label="no")  # the same inputs with another label count too
     splits = split(rows(30), [*rows(20, 100), *rows(5)], [*other_label, *rows(10, 110)], seed=0)
