@@ -108,6 +108,9 @@ class ScriptedServer:
         """The bytes of the answer to one request; None drops the connection."""
         if path == "/v1/counts":
             return _http(200, json.dumps(self.counts()).encode())
+        helped = await self.help(path, json.loads(body or b"{}"))
+        if helped is not None:
+            return _http(200, json.dumps(helped).encode())
         self.requests += 1
         kind = _KINDS.get(path.removeprefix("/v1/"))
         if kind is None:
@@ -132,6 +135,10 @@ class ScriptedServer:
             return None
         content = reply.body_json.encode("utf-8")
         return _http(200, content[: len(content) // 2] if fault == "garbage" else content)
+
+    async def help(self, path: str, body: JSON) -> JSON | None:
+        """The answer of a helper beside the protocol, None where there is none. To be overridden; never counted."""
+        return None
 
     def _draw(self, faults: Faults) -> str:
         drawn = self._random.random()

@@ -1,0 +1,93 @@
+"""Log-probabilities of a given text come from servers that can tell them; others say what to use instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from burnish.compiler.lm import LM, Client, ReplyCache
+from burnish.compiler.lm.logprobs import continuation_logprobs
+from burnish.signatures.errors import LMError
+from burnish.testing import ScriptedLM, ScriptedServer
+
+QUESTION = [{"role": "user", "content": "best film?"}]
+
+
+@pytest.fixture
+def client(tmp_path):
+    with Client(ReplyCache(tmp_path / "cache")) as opened:
+        yield opened
+
+
+def llama(body: dict) -> dict:
+    """What a llama.cpp server says to a completion whose grammar leaves one way to go on."""
+    tokens = [
+        int(token) for token in body["grammar"].removeprefix("root ::= ").replace("<[", "").replace("]>", "").split()
+    ]
+    rows = [{"id": token, "logprob": -token / 100} for token in tokens]
+    return {"choices": [{"text": "x", "finish_reason": "length", "logprobs": {"content": rows}}]}
+
+
+class Llama(ScriptedServer):
+    """A server with llama.cpp's helpers: a token is a byte."""
+
+    helped = 0
+
+    async def help(self, path, body):
+        self.helped += 1
+        if path == "/tokenize":
+            return {"tokens": list(body["content"].encode())}
+        if path == "/apply-template":
+            return {"prompt": "<user>" + body["messages"][0]["content"]}
+        return None
+
+
+def test_llama_cpp_is_made_to_decode_exactly_the_text(client):
+    with Llama(lambda messages, body: llama(body)) as server:
+        lm = LM("m", base_url=server.base_url)
+        assert continuation_logprobs(client, lm, "ab", "AB") == [-0.65, -0.66]
+        assert server.bodies[-1]["prompt"] == list(b"ab")
+        assert server.bodies[-1]["max_tokens"] == 2
+        continuation_logprobs(client, lm, QUESTION, "AB")
+        assert bytes(server.bodies[-1]["prompt"]) == b"<user>best film?"
+        assert continuation_logprobs(client, lm, "ab", "") == []
+
+
+def test_asking_again_costs_nothing_and_needs_no_server(client, tmp_path):
+    with Llama(lambda messages, body: llama(body)) as server:
+        lm = LM("m", base_url=server.base_url)
+        first = continuation_logprobs(client, lm, QUESTION, "AB")
+    with Client(ReplyCache(tmp_path / "cache"), offline=True) as offline:
+        assert continuation_logprobs(offline, lm, QUESTION, "AB") == first
+    assert server.billable == 1
+
+
+def test_a_server_that_echoes_the_prompt_is_asked_that_way(client):
+    def respond(messages, body):
+        assert body["echo"]
+        given = {"token_logprobs": [None, -1.0, -2.0, -3.0], "text_offset": [0, 2, 4, 6]}
+        return {"choices": [{"text": body["prompt"] + "!", "finish_reason": "length", "logprobs": given}]}
+
+    with ScriptedServer(respond) as server:
+        lm = LM("m", base_url=server.base_url)
+        assert continuation_logprobs(client, lm, "ab", "cdef") == [-1.0, -2.0]
+        with pytest.raises(LMError, match="execution accuracy"):
+            continuation_logprobs(client, lm, QUESTION, "cdef")
+
+
+def test_a_server_that_ignores_what_it_was_asked_is_not_believed(client):
+    def generated_only(messages, body):
+        given = {"token_logprobs": [-1.0], "text_offset": [6]}
+        return {"choices": [{"text": "!", "finish_reason": "length", "logprobs": given}]}
+
+    for respond in (generated_only, lambda messages, body: "plain text"):
+        with ScriptedServer(respond) as server, pytest.raises(LMError, match="execution accuracy"):
+            continuation_logprobs(client, LM("m", base_url=server.base_url), "ab", "cdef")
+
+
+def test_a_scripted_lm_tells_what_its_hook_says_metered_and_cached_as_any_request(client):
+    lm = ScriptedLM([], log_probability=lambda prompt, text: [-float(len(prompt)), -float(len(text))])
+    assert continuation_logprobs(client, lm, "abc", "de") == [-3.0, -2.0]
+    assert continuation_logprobs(client, lm, "abc", "de") == [-3.0, -2.0]
+    assert continuation_logprobs(client, lm, QUESTION, "de") == [-10.0, -2.0]
+    assert len(lm.calls) == 2
+    assert client.stats.paid == 2
