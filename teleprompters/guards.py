@@ -197,21 +197,20 @@ class _Index:
         self._labels: dict[str, list[str]] = {}
         self._uses: Counter[str] = Counter()
         for number, row in enumerate(pool):
-            texts = [_words(text) for value in row.values.values() for text in _texts(value)]
-            runs = {hash(" ".join(words[at : at + _ANCHOR])) for words in texts for at in _starts(len(words))}
+            texts = [(name, _words(text)) for name, value in row.values.items() for text in _texts(value)]
+            runs = {hash(" ".join(words[at : at + _ANCHOR])) for _, words in texts for at in _starts(len(words))}
             for run in runs:
                 self._counts[run] += 1
                 rows = self._rows.setdefault(run, [])
                 if len(rows) < _SAME:
                     rows.append(number)
-            inputs = {" ".join(_words(text)) for value in row.input_values.values() for text in _texts(value)}
-            labels = [
-                " ".join(_words(str(value))) for value in row.labels.values() if not isinstance(value, dict | list)
-            ]
-            for value in inputs:
-                if value and value.count(" ") < COPIED_INPUT - 1:
-                    self._uses[value] += 1
-                    self._labels.setdefault(value, []).extend(label for label in labels if label)
+            short = {" ".join(words) for name, words in texts if name in row.inputs and 0 < len(words) < COPIED_INPUT}
+            if short:
+                scalars = (value for value in row.labels.values() if not isinstance(value, dict | list))
+                labels = [label for label in (" ".join(_words(str(value))) for value in scalars) if label]
+            for value in short:
+                self._uses[value] += 1
+                self._labels.setdefault(value, []).extend(labels)
 
     def rows_with(self, run: str) -> Sequence[int]:
         """Numbers of rows that hold this run of words, at most _SAME; none when so many do that it is no one's."""
@@ -223,9 +222,26 @@ class _Index:
         return self._labels.get(value, ()) if self._uses[value] <= self._most else ()
 
 
-@lru_cache(maxsize=2)  # the pool of a compile is one tuple that is asked about thousands of times
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A pool compared by identity: to compare 100 000 rows one by one would take longer than to use their index."""
+
+    pool: tuple[Example, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and self.pool is other.pool
+
+    def __hash__(self) -> int:
+        return id(self.pool)
+
+
+@lru_cache(maxsize=1)  # the pool of a compile is one tuple that is asked about thousands of times
+def _indexed(held: _Held) -> _Index:
+    return _Index(held.pool)
+
+
 def _index(pool: tuple[Example, ...]) -> _Index:
-    return _Index(pool)
+    return _indexed(_Held(pool))
 
 
 def _starts(words: int) -> range:
@@ -245,7 +261,7 @@ def _texts(value: JSON) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(unicodedata.normalize("NFC", text))]
+    return _WORD.findall(unicodedata.normalize("NFC", text).casefold())
 
 
 def _short(text: str) -> str:
