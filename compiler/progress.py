@@ -11,7 +11,7 @@ from typing import TextIO
 from ..teleprompters.base import Spend
 from .budget import USD_UNITS, Limit
 
-BLOCKS_A_LINE = 20  # into a file or a log: one line a phase and one every so many updates
+SECONDS_A_LINE = 15.0  # into a file or a log: one line a phase, and one when so much time has passed
 
 
 class Progress:
@@ -29,7 +29,7 @@ class Progress:
         self._terminal = enabled and self._stream.isatty()
         self._clock = clock
         self._phase = ""
-        self._updates = 0
+        self._written = 0.0
         self._shown = ""
         self._pace_from: tuple[float, float] | None = None
 
@@ -45,13 +45,13 @@ class Progress:
             return
         new_phase = phase != self._phase
         if new_phase:
-            self._phase, self._updates, self._pace_from = phase, 0, None
+            self._phase, self._pace_from = phase, None
         line = f"{phase}: {', '.join(self._parts(spent, limit, best, paid))}"
         if self._terminal:
             self._rewrite(line)
-        elif new_phase or self._updates % BLOCKS_A_LINE == 0:
+        elif new_phase or self._clock() - self._written >= SECONDS_A_LINE:
             self._write(line + "\n")
-        self._updates += 1
+            self._written = self._clock()
 
     def message(self, text: str) -> None:
         """A line that stays."""

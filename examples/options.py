@@ -16,4 +16,5 @@ def options(about: str, *, calls: int, max_tokens: int) -> tuple[b.LM, int]:
     parser.add_argument("--base-url", help="of a server that speaks the OpenAI protocol")
     parser.add_argument("--calls", type=int, default=calls, help=f"the budget (default: {calls})")
     given = parser.parse_args()
-    return b.LM(given.model, base_url=given.base_url, max_tokens=max_tokens), given.calls
+    lm = b.LM(given.model, base_url=given.base_url, max_tokens=max_tokens, timeout=600)  # a busy machine is slow
+    return lm, given.calls

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 from burnish.compiler.budget import Limit
-from burnish.compiler.progress import BLOCKS_A_LINE, Progress, amount, duration, spent_share
+from burnish.compiler.progress import SECONDS_A_LINE, Progress, amount, duration, spent_share
 from burnish.teleprompters.base import Spend
 
 
@@ -23,15 +23,16 @@ class Clock:
 CALLS = Limit(200, None, None)
 
 
-def test_a_log_gets_one_line_a_phase_and_one_every_so_many_blocks() -> None:
-    stream = io.StringIO()
-    progress = Progress(True, stream)
-    for block in range(BLOCKS_A_LINE + 1):
+def test_a_log_gets_one_line_a_phase_and_one_every_so_many_seconds() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress(True, stream, clock)
+    for block in range(11):
         progress.update("search", spent=Spend(calls=block), limit=CALLS)
+        clock.now += SECONDS_A_LINE / 10
     progress.update("final comparison", spent=Spend(calls=4), limit=CALLS)
     progress.close()
     lines = stream.getvalue().splitlines()
-    assert [line.split(":")[0] for line in lines] == ["search", "search", "final comparison"]
+    assert [line.split(" of")[0] for line in lines] == ["search: 0", "search: 10", "final comparison: 4"]
     assert "\r" not in stream.getvalue()
 
 
