@@ -57,7 +57,7 @@ _HOMES = {
     "SchemaError": "signatures.errors",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOMES)]
 
 if TYPE_CHECKING:
     from .compiler.as_dspy import as_dspy as as_dspy
