@@ -25,6 +25,7 @@ from .execution import (
     ask_judge,
     bound_of,
     call_predictor,
+    handed_over,
     predict,
 )
 from .journal import Journal, Requests
@@ -305,6 +306,8 @@ class Evaluator:
 
     def _bind(self, candidate: Candidate) -> Any:
         def call(path: str, inputs: Mapping[str, Any]) -> Any:
+            if self.program.kind == "pipeline":
+                inputs = handed_over(inputs)
             spoken = call_predictor(self.client, path, inputs)
             return bridge().Called(outputs=spoken.outputs, text=spoken.text)
 

@@ -192,6 +192,15 @@ def call_predictor(sender: Sender, path: str, inputs: Mapping[str, object]) -> S
     return spoken
 
 
+def handed_over(inputs: Mapping[str, object]) -> dict[str, object]:
+    """The inputs of a pipeline's step, with what earlier steps gave in the JSON form of their replies.
+
+    A frozen pipeline hands over just that, without the user's types, which may order or spell values in another way.
+    """
+    given = {name: value for step in current("a pipeline's step").steps for name, value in step.outputs.items()}
+    return {name: given.get(name, value) for name, value in inputs.items()}
+
+
 def _answer(sender: Sender, execution: Execution, lm: LM, request: Request) -> Reply | AttemptFailure:
     try:
         reply = sender.send(lm, request)

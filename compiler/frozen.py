@@ -69,7 +69,7 @@ def freeze(
         "lm": identity,
         "evidence": _sorted(evidence),
         "finalist": None,
-        "provenance": _sorted(provenance),
+        "provenance": _sorted(_public(provenance)),
         "goldens": goldens,
     }
     if finalist is not None:
@@ -254,7 +254,7 @@ def _sealed(document: Mapping[str, JSON]) -> dict[str, JSON]:
 def _public(value: JSON) -> JSON:
     if isinstance(value, Mapping):
         return {name: _public(value[name]) for name in sorted(value) if name not in _PRIVATE}
-    return value
+    return [_public(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _sorted(value: JSON) -> JSON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from itertools import count
@@ -93,6 +94,7 @@ class Predictors:
         self.model: str = document["lm"]["model"]
         # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
         self._answering: Answering | None = None if lm is None else answering(lm, self.model)
+        self._lock = threading.Lock()
 
     @property
     def schemas(self) -> dict[str, Schema]:
@@ -121,13 +123,13 @@ class Predictors:
 
     def call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
         """Renders, asks and parses for one predictor, as at compile time. Raises ReplyError naming the predictor."""
-        if self._answering is None:
-            self._answering = self._named()
-        asking = predict(self.candidate[path], self._answering.lm, inputs)
+        with self._lock:
+            who = self._answering = self._answering or self._named()
+        asking = predict(self.candidate[path], who.lm, inputs)
         request = next(asking)
         while True:
             try:
-                request = asking.send(self._answering.answer(_numbered(request)))
+                request = asking.send(who.answer(_numbered(request)))
             except StopIteration as stop:
                 spoken: Spoken = stop.value
                 return spoken
@@ -155,14 +157,9 @@ class FrozenProgram:
         self.outputs: tuple[str, ...] = ()
         if document["kind"] != "module":
             self.outputs = tuple(dict.fromkeys(field.name for schema in self._chain() for field in schema.outputs))
-        self._module: Any = None
-        if program is not None:
-            self._module = self._bind(program)
-        elif document["kind"] == "module":
-            raise FrozenError(
-                f"This file holds the predictors {', '.join(map(repr, self.predictors))} of a module whose own code "
-                "runs between them, and that code is not in the file. Pass load(path, program=YourModule())."
-            )
+        self._program: Program | None = None if program is None else self._fitting(program)
+        if document["kind"] == "module":
+            self._module: Any = self._bound()
 
     def __call__(self, **inputs: Any) -> Result:
         """Runs the program on one set of inputs.
@@ -170,18 +167,17 @@ class FrozenProgram:
         Raises SchemaError on missing or unknown inputs (before any call), ReplyError when a reply does not hold the
         outputs after the reply policy that was compiled, LMError when the model cannot be reached.
         """
-        if self._module is not None:
+        if self._document["kind"] == "module":
             return self._through_module(inputs)
         self._check_inputs(inputs)
         values: dict[str, Any] = dict(inputs)
-        plain: dict[str, JSON] = {}
+        outputs: dict[str, JSON] = {}
         for path in self._steps:
             known = {field.name: values[field.name] for field in self._schemas[path].inputs if field.name in values}
-            outputs = self._predictors.call(path, known).outputs
-            plain.update(outputs)
-            # Typed before the next step shows them, as at compile time: the reply said 2, the field is a float: 2.0.
-            values.update((field.name, to_python(field, outputs[field.name])) for field in self._schemas[path].outputs)
-        return Result({name: values[name] for name in self.outputs}, plain)
+            given = self._predictors.call(path, known).outputs
+            outputs.update(given)
+            values.update(given)
+        return Result(self._typed(outputs), outputs)
 
     async def acall(self, **inputs: Any) -> Result:
         """The same without blocking the event loop: the call runs in a thread."""
@@ -228,6 +224,14 @@ class FrozenProgram:
         except ReplyError as failure:
             return failure
 
+    def _typed(self, outputs: Mapping[str, JSON]) -> dict[str, Any]:
+        if self._program is not None:
+            from ..signatures.dspy_bridge import to_prediction
+
+            return dict(to_prediction(self._program, outputs).items())
+        fields = {field.name: field for schema in self._schemas.values() for field in schema.outputs}
+        return {name: to_python(fields[name], value) for name, value in outputs.items()}
+
     # inputs
 
     def _chain(self) -> list[Schema]:
@@ -244,17 +248,26 @@ class FrozenProgram:
 
     # the user's own module
 
-    def _bind(self, program: object) -> Any:
-        from ..signatures.dspy_bridge import Called, bind, read_program
+    def _fitting(self, program: object) -> Program:
+        from ..signatures.dspy_bridge import read_program
 
         read = read_program(program)
         refuse_drift(self._schemas, read)
+        return read
+
+    def _bound(self) -> Any:
+        if self._program is None:
+            raise FrozenError(
+                f"This file holds the predictors {', '.join(map(repr, self.predictors))} of a module whose own code "
+                "runs between them, and that code is not in the file. Pass load(path, program=YourModule())."
+            )
+        from ..signatures.dspy_bridge import Called, bind
 
         def call(path: str, inputs: Mapping[str, Any]) -> Called:
             spoken = self._predictors.call(path, inputs)
             return Called(spoken.outputs, spoken.text)
 
-        return bind(read, self._predictors.candidate, call)
+        return bind(self._program, self._predictors.candidate, call)
 
     def _through_module(self, inputs: Mapping[str, Any]) -> Result:
         from ..signatures.dspy_bridge import prediction_to_json, run

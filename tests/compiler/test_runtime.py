@@ -211,33 +211,60 @@ def test_messages_of_a_pipeline_are_those_of_a_step(compiled_pipeline):
     assert "Add them up." in compiled.to_messages("add", text="x", prices=[1.0])[0]["content"]
 
 
-def test_a_frozen_pipeline_asks_what_its_dspy_program_asked(tmp_path):
+@pytest.fixture
+def shopping():
+    """A pipeline that hands over nested values, and replies that spell them in an order of their own."""
     import dspy
     from pydantic import create_model
-
-    from burnish.compiler.frozen import freeze
-    from burnish.signatures.dspy_bridge import read_program
 
     Item = create_model("Item", name=str, price=(float, 1.0), since=(datetime.date | None, None))  # noqa: N806
     taken, given = burnish.InputField, burnish.OutputField
     extract = dspy.Signature({"text": (str, taken()), "items": (list[Item], given())}, "List what is sold.")
     add = dspy.Signature({"items": (list[Item], taken()), "total": (float, given())}, "Add the prices.")
-    program = burnish.Pipeline(extract=burnish.ChainOfThought(extract), add=add)
-    read = read_program(program)
-    verdict = {"decision": "keep"}
-    compiled = freeze(read, read.student, lm={"model": "small"}, verdict=verdict, evidence={}, provenance={})
-    path = compiled.save(tmp_path / "pipeline.json")
     replies = {
         "Add the prices": "[[ ## total ## ]]\n3\n\n[[ ## completed ## ]]",
-        "List what": '[[ ## reasoning ## ]]\nSo.\n\n[[ ## items ## ]]\n[{"name": "tea"}, {"name": "é", "price": 2, '
-        '"since": "2024-02-29"}]\n\n[[ ## completed ## ]]',
+        "List what": '[[ ## reasoning ## ]]\nSo.\n\n[[ ## items ## ]]\n[{"price": 2, "name": "é", '
+        '"since": "2024-02-29"}, {"name": "tea", "more": 1}]\n\n[[ ## completed ## ]]',
     }
+    return burnish.Pipeline(extract=burnish.ChainOfThought(extract), add=add), replies, Item
+
+
+def test_a_frozen_pipeline_asks_what_was_scored(shopping, saved):
+    program, replies, _ = shopping
+    scored = ScriptedLM(replies, model="small")
+    rows = burnish.load_examples([{"text": f"Tea, é and {n}.", "total": 3.0} for n in range(40)], inputs=["text"])
+    compiled = burnish.compile(
+        program,
+        trainset=rows,
+        metric=burnish.numeric_match("total"),
+        lm=scored,
+        teleprompter=burnish.RandomDemos(formats=("chat",), sets=1),
+        budget=burnish.Budget(calls=400),
+        progress=False,
+    )
+    assert compiled.document["holds"] == "student"
+    frozen = ScriptedLM(replies, model="small")
+    result = burnish.load(saved(compiled), lm=frozen)(text="Tea, é and 7.")
+    assert result.total == 3.0
+    assert len(frozen.calls) == 2
+    assert all(body in scored.calls for body in frozen.calls)
+
+
+def test_a_pipeline_gives_plain_records_or_the_types_of_the_program_it_is_given(shopping, saved):
+    from burnish.compiler.frozen import freeze
+    from burnish.signatures.dspy_bridge import read_program
+
+    program, replies, item = shopping
+    read, verdict = read_program(program), {"decision": "keep"}
+    path = saved(freeze(read, read.student, lm={"model": "small"}, verdict=verdict, evidence={}, provenance={}))
     bound, frozen = ScriptedLM(replies, model="small"), ScriptedLM(replies, model="small")
-    with_types = burnish.load(path, lm=bound, program=program)(text="Tea and é.")
-    without = burnish.load(path, lm=frozen)(text="Tea and é.")
+    with_types = burnish.load(path, lm=bound, program=program)(text="x")
+    without = burnish.load(path, lm=frozen)(text="x")
     assert bound.calls == frozen.calls
-    assert type(with_types["items"][0]) is Item
-    assert without["items"][1].since == with_types["items"][1].since == datetime.date(2024, 2, 29)
+    assert type(with_types["items"][0]) is item
+    assert without["items"][0].since == with_types["items"][0].since == datetime.date(2024, 2, 29)
+    assert without["items"][1].price == 1.0
+    assert without.to_dict() == with_types.to_dict()
 
 
 # programs with control flow of their own
