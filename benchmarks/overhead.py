@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from burnish.compiler.lm import Reply
+
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # dspy would look for a newer price list on the network
 
 IN_FLIGHT = 64
@@ -102,6 +104,7 @@ class Burnish:
     def uncached(self, reviews: list[str]) -> None:
         jobs = [(self._lm, self._lm.chat(self._template.render({"review": review}))) for review in reviews]
         for reply in self._client.send_many(jobs):
+            assert isinstance(reply, Reply)
             assert self._template.parse(reply.text)["label"] == "positive"
 
     cached = uncached
@@ -139,10 +142,10 @@ def main() -> None:
         rows.setdefault(row, {}).setdefault(side, []).append(value)
 
     for _ in range(given.rounds):
-        for side in ("burnish", "dspy"):
-            note("import, CPU ms", side, import_seconds(f"import {side}") * 1e3)
+        for package in ("burnish", "dspy"):
+            note("import, CPU ms", package, import_seconds(f"import {package}") * 1e3)
     with server() as url, tempfile.TemporaryDirectory() as folder:
-        sides = (Burnish(url, Path(folder)), Dspy(url, Path(folder)))
+        sides: tuple[Burnish, Dspy] = (Burnish(url, Path(folder)), Dspy(url, Path(folder)))
         for side in sides:
             side.uncached(reviews("warm up", 2 * IN_FLIGHT))
             side.cached(reviews("kept", 200))

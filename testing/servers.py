@@ -108,13 +108,11 @@ class ScriptedServer:
         """The bytes of the answer to one request; None drops the connection."""
         if path == "/v1/counts":
             return _http(200, json.dumps(self.counts()).encode())
-        helped = await self.help(path, json.loads(body or b"{}"))
-        if helped is not None:
-            return _http(200, json.dumps(helped).encode())
-        self.requests += 1
         kind = _KINDS.get(path.removeprefix("/v1/"))
         if kind is None:
-            return _http(404, _error(f"no path {path}"))
+            helped = await self.help(path, json.loads(body or b"{}"))
+            return _http(404, _error(f"no path {path}")) if helped is None else _http(200, json.dumps(helped).encode())
+        self.requests += 1
         faults = self.faults
         fault = self._draw(faults)
         if faults.latency:

@@ -132,7 +132,7 @@ class Client:
         self._locks: KeyLocks
         self._gate = Gate(self.meter.flight_limit)
         self._lanes: dict[Connection, Lane] = {}
-        self._transports: dict[Connection, asyncio.Task[Transport]] = {}
+        self._transports: dict[Connection, asyncio.Future[Transport]] = {}
         self._flights: dict[str, _Flight] = {}
 
     # sending
@@ -265,8 +265,8 @@ class Client:
 
     async def _disconnect(self) -> None:
         for opening in self._transports.values():
-            await (await opening).close()
-        await asyncio.get_running_loop().shutdown_default_executor()
+            if opening.done() and not opening.exception():
+                await opening.result().close()
 
     # one batch
 
@@ -274,17 +274,17 @@ class Client:
         flights = [self._board(lm, request) for lm, request in jobs]
         tasks = {flight.task for flight in flights}
         try:
-            _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             for flight in flights:
                 flight.waiting -= 1
                 if not flight.waiting and not flight.task.done():
                     _abandon(flight)
-        if pending:
-            await asyncio.wait(pending)
+        landing = {flight.task for flight in flights if flight.abandoned}
+        if landing:
+            await asyncio.wait(landing)
         for flight in flights:  # an error comes before the flights that were cancelled because of it
-            error = None if flight.task.cancelled() else flight.task.exception()
-            if error is not None:
+            if flight.task.done() and not flight.task.cancelled() and (error := flight.task.exception()):
                 raise error
         return [_landed(flight) for flight in flights]
 
@@ -394,14 +394,26 @@ class Client:
     async def _transport(self, connection: Connection) -> Transport:
         opening = self._transports.get(connection)
         if opening is None:
-            # In a thread: opening may load a model.
-            opening = asyncio.get_running_loop().create_task(asyncio.to_thread(connection.open))
-            self._transports[connection] = opening
+            opening = self._transports[connection] = asyncio.wrap_future(_opened(connection))
         try:
             return await asyncio.shield(opening)
         except LMError:
-            self._transports.pop(connection, None)
+            self._transports.pop(connection, None)  # the next request may find it mended
             raise
+
+
+def _opened(connection: Connection) -> Future[Transport]:
+    """Opens it in a thread, since a model may have to be loaded; in a daemon, since it may have to be downloaded."""
+    opening: Future[Transport] = Future()
+
+    def work() -> None:
+        try:
+            opening.set_result(connection.open())
+        except Exception as error:  # noqa: BLE001 (raised again where the transport is awaited)
+            opening.set_exception(error)
+
+    threading.Thread(target=work, name="burnish-open", daemon=True).start()
+    return opening
 
 
 def _abandon(flight: _Flight) -> None:

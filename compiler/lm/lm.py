@@ -112,7 +112,8 @@ class LM:
 
     def spend(self, request: Request, reply: Reply) -> Spend:
         """What the reply cost by the server's own count; the bound where it did not count."""
-        prompt, completion = reply.usage.prompt_tokens, reply.usage.completion_tokens
+        usage = reply.usage
+        prompt, completion = usage.prompt_tokens, usage.completion_tokens
         if completion is None and request.kind == "embedding":
             completion = 0
         if prompt is None or completion is None:

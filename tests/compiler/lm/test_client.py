@@ -331,6 +331,42 @@ def test_a_flight_that_does_not_land_in_time_counts_as_maybe_billed(tmp_path, me
     assert meter.attempts == ["begin", "maybe"]
 
 
+def test_a_client_can_be_closed_while_a_model_is_still_being_fetched(tmp_path):
+    lm = ScriptedLM({"": "ok"})
+    fetching, fetched = threading.Event(), threading.Event()
+
+    def fetch():
+        fetching.set()
+        fetched.wait()
+        return lm.script
+
+    lm.script.open = fetch
+    client = Client(ReplyCache(tmp_path))
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(client.send, *ask(lm))
+        fetching.wait()
+        client.close()
+        with pytest.raises(RunError):
+            asked.result()
+    fetched.set()
+    assert lm.calls == []
+
+
+def test_a_model_that_could_not_be_opened_is_opened_anew_by_the_next_request(client):
+    lm = ScriptedLM({"": "ok"})
+    real, failures = lm.script.open, [LMError("no file")]
+
+    def open_second_time():
+        if failures:
+            raise failures.pop()
+        return real()
+
+    lm.script.open = open_second_time
+    with pytest.raises(LMError, match="no file"):
+        client.send(*ask(lm))
+    assert client.send(*ask(lm)).text == "ok"
+
+
 def test_an_exception_of_the_scripted_model_itself_is_not_hidden(client, meter):
     lm = ScriptedLM({"": ZeroDivisionError("a bug")})
     with pytest.raises(ZeroDivisionError):

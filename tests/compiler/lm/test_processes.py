@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,21 @@ def test_a_request_whose_sender_was_killed_is_taken_over(tmp_path):
         with Client(ReplyCache(tmp_path)) as client:
             assert client.send(lm, lm.chat([{"role": "user", "content": "0"}])).text == "0"
         assert server.billable == 2  # the one in flight at the kill, and its repetition
+
+
+def test_an_interrupted_process_keeps_the_replies_in_flight_and_sends_nothing_more(tmp_path):
+    with ScriptedServer(lambda messages, body: messages[-1]["content"], faults=Faults(latency=0.3)) as server:
+        process = start(tmp_path, server.base_url, 50)
+        go(process)
+        while not server.requests:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+        assert server.requests == server.billable == 8
+        lm = LM("model", base_url=server.base_url)
+        cache = ReplyCache(tmp_path)
+        jobs = [lm.chat([{"role": "user", "content": str(number)}]) for number in range(50)]
+        assert sum(cache.has(request.key) for request in jobs) == 8
 
 
 @pytest.mark.parametrize("kind", [RangeLocks, FileLocks])
