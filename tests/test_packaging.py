@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -18,6 +20,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
+OF_THE_USER = {"pandas", "polars", "datasets", "pytest"}  # touched only when the user brings them
 
 
 def tracked() -> list[PurePosixPath]:
@@ -99,3 +102,18 @@ def test_the_command_is_installed_and_answers() -> None:
     command = Path(sys.executable).with_name("burnish.exe" if os.name == "nt" else "burnish")
     out = subprocess.run([str(command), "--version"], check=True, capture_output=True, text=True).stdout
     assert out.split() == ["burnish", burnish.__version__]
+
+
+def test_everything_that_the_package_imports_is_a_declared_dependency() -> None:
+    settings = project()["project"]
+    extras = settings["optional-dependencies"]  # type: ignore[index]
+    declared = {re.split(r"[<>=\[ ]", line)[0] for line in [*settings["dependencies"], *extras["local"]]}  # type: ignore[index]
+    found = set()
+    for path in shipped_by_right():
+        if path.endswith(".py"):
+            for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"), path)):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    found.add(str(node.module).split(".")[0])
+    assert found - set(sys.stdlib_module_names) - declared - OF_THE_USER == set()
