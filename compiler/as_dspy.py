@@ -74,6 +74,8 @@ def to_dspy(compiled: CompiledProgram, program: object | None = None, lm: object
     instruction, demonstrations and parameters: it calls the LM that dspy is configured with, and any dspy optimizer can
     go on from it. Every other one renders from the compiled template and asks `lm` (None: the LM of the compile, or
     the model that the file names), as `burnish.load(path, lm=...)` does.
+    A pipeline hands typed values from step to step here, as dspy does; nested ones may be spelled in another order than
+    was scored. `burnish.load` hands over what was scored.
 
     program: the module that was compiled, needed for a loaded file of kind "module" and else used for its own types.
     Raises FrozenError when the program is missing or has drifted.

@@ -43,6 +43,7 @@ def compiled_program(
     decision="ship",
     live_lm=None,
     lm=None,
+    provenance=None,
     **params,
 ):
     """A compiled sentiment program."""
@@ -62,7 +63,7 @@ def compiled_program(
             "parts": [{"part": "student", "dev": 0.5}, {"part": "format", "dev": 0.625}],
             "spent": {"search": {"calls": 12, "tokens": 345, "usd": 0.25}},
         },
-        provenance={"seed": 0, "metric": "exact_match('label')"},
+        provenance=provenance or {"seed": 0, "metric": "exact_match('label')"},
         finalist=None if finalist is None else candidate.with_prompt("self", instruction=finalist),
         live_lm=live_lm,
     )

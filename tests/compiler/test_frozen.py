@@ -68,7 +68,9 @@ def test_the_file_holds_no_key_no_address_and_no_path(compiled_program, monkeypa
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://models.example.org:8000/v1")
     lm = burnish.LM("small", api_key="sk-other", base_url="http://host.example.org/v1", extra_headers={"X-Key": "sk-3"})
-    text = document_text(compiled_program(lm=lm.identity(), extra_headers={"X-Key": "sk-4"}).document)
+    models = {"models": {"task": lm.identity(), "others": [lm.identity()]}}
+    compiled = compiled_program(lm=lm.identity(), provenance=models, extra_headers={"X-Key": "sk-4"})
+    text = document_text(compiled.document)
     for secret in ("sk-", "example.org", "8000", "http", str(tmp_path), str(Path.home())):
         assert secret not in text
 
