@@ -327,6 +327,7 @@ def _evidence(sizing: Sizing, work: Work, finalist: Candidate) -> dict[str, JSON
         "candidates": len(records),
         "dev": {"student": records[0].score.mean if records else None, "best": _mean_of(records, finalist)},
         "parts": parts_of(records, finalist),
+        "formats": formats_of(records),
         "lineage": [record.to_json() for record in records if record.score.candidate == finalist],
         "spent": {account: {"calls": s.calls, "tokens": s.tokens, "usd": s.usd} for account, s in spent.items()},
         "failures": dict(sorted(work.bench.failures.items())),
@@ -352,6 +353,19 @@ def parts_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, J
         if hybrid != previous:
             rows.append({"part": "demonstrations" if name == "demos" else name, "dev": means.get(hybrid.digest)})
     return rows
+
+
+def formats_of(records: Sequence[Record]) -> dict[str, JSON]:
+    """For each format that was tried, the best dev score without and with demonstrations."""
+    found: dict[str, dict[str, JSON]] = {}
+    for record in records:
+        candidate = record.score.candidate
+        names = {candidate.prompt(path).format for path in candidate.predictors}
+        if record.is_whole and len(names) == 1:
+            best = found.setdefault(names.pop(), {"without": None, "with": None})
+            kind = "with" if candidate.demos else "without"
+            best[kind] = max(best[kind] or 0.0, record.score.mean)
+    return dict(sorted(found.items()))
 
 
 def _mean_of(records: Sequence[Record], candidate: Candidate) -> JSON:

@@ -32,7 +32,7 @@ class MetricError(BurnishError):
 
 
 class BudgetError(BurnishError):
-    """A budget that cannot be kept or understood: no price, no room for a single call, an undeclared number of calls."""
+    """A budget that cannot be kept or understood: no price, no room for a call, undeclared calls."""
 
 
 class LMError(BurnishError):

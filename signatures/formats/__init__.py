@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ..errors import SchemaError
+from .bare import BareFormat
 from .base import Format
 from .chat import ChatFormat
 from .json_format import JsonFormat
 from .plain import PlainFormat
 from .xml import XmlFormat
 
-_FORMATS: dict[str, Format] = {form.name: form for form in (ChatFormat(), JsonFormat(), PlainFormat(), XmlFormat())}
+_FORMATS: dict[str, Format] = {
+    form.name: form for form in (BareFormat(), ChatFormat(), JsonFormat(), PlainFormat(), XmlFormat())
+}
 FORMATS: tuple[str, ...] = tuple(sorted(_FORMATS))
 
 __all__ = ["FORMATS", "Format", "get_format"]

@@ -15,7 +15,7 @@ from .markers import CUSTOM_TYPE, LINE_START, Marker, Markers
 
 
 class PlainFormat(Format):
-    """One labelled line an input; the answer is the bare value of a single output, or one labelled line an output."""
+    """One labelled line an input, one labelled line an output. A single output may be answered without its label."""
 
     name = "plain"
 
@@ -32,14 +32,9 @@ class PlainFormat(Format):
     def label(self, schema: Schema, field: Field) -> str:
         return f"{_labels(tuple(schema.by_name))[0][field.name]}: "
 
-    def closing(self, schema: Schema, asking: bool) -> str:
-        return self.label(schema, schema.outputs[0]).rstrip()
-
     def answer(self, schema: Schema, demo: Demo) -> str:
         texts = self.texts(schema, demo)
         given = [field for field in schema.outputs if field.name in texts]
-        if len(schema.outputs) == 1:
-            return texts[given[0].name].strip()
         return "\n".join(self.label(schema, field) + texts[field.name] for field in given).strip()
 
     def find(self, schema: Schema, reply: str) -> dict[str, str]:
