@@ -16,7 +16,7 @@ _HOMES = {
     "Failure": "failures",
     "JSONStore": "store",
     "LM": "lm",
-    "Meter": "client",
+    "Meter": "meter",
     "Price": "prices",
     "Reply": "request",
     "ReplyCache": "cache",
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from .cache import CacheStats as CacheStats
     from .cache import ReplyCache as ReplyCache
     from .client import Client as Client
-    from .client import Meter as Meter
     from .failures import ContentRefused as ContentRefused
     from .failures import ContextOverflow as ContextOverflow
     from .failures import Failure as Failure
     from .lm import LM as LM
     from .lm import as_lm as as_lm
+    from .meter import Meter as Meter
     from .prices import Price as Price
     from .prices import price_of as price_of
     from .request import Reply as Reply

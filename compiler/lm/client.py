@@ -10,18 +10,17 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from ...signatures.canonical import JSON, canonical, digest
 from ...signatures.errors import CacheError, LMError, RunError
-from ...teleprompters.base import Spend
 from .cache import ReplyCache
 from .connection import Connection
 from .failures import AttemptFailure, ContentRefused, ContextOverflow, Failure, MaybeBilled, Permanent, Unbilled
 from .keylock import KeyLocks, open_key_locks
 from .lm import LM
+from .meter import ClientStats, Ending, Meter, Uncounted
 from .pace import Gate, Lane
 from .request import Helping, Reply, Request, Transport
 from .retries import Patience, surfaced
@@ -31,50 +30,8 @@ CONCURRENCY = 64
 GRACE_SECONDS = 10.0  # what `stop` gives the attempts in flight to land
 _FIRST_POLL, _LAST_POLL = 0.002, 0.05  # seconds between looks at a lock that another process holds
 
-Ending: TypeAlias = Literal["reply", "unbilled", "maybe"]
 Job: TypeAlias = tuple[LM, Request]
 _T = TypeVar("_T")
-
-
-class Meter(Protocol):
-    """Who counts: `compiler.budget.Ledger`. Called from several threads."""
-
-    def charge(self, key: str, spend: Spend, *, paid: bool) -> None: ...
-    def begin(self, key: str, bound: Spend) -> None: ...
-    def end(self, key: str, how: Ending, bound: Spend) -> None: ...
-    def flight_limit(self, bound: Spend) -> int: ...
-
-
-class Uncounted:
-    """The meter of calls outside any budget."""
-
-    def charge(self, key: str, spend: Spend, *, paid: bool) -> None:
-        """Nothing is booked."""
-
-    def begin(self, key: str, bound: Spend) -> None:
-        """Nothing is written ahead."""
-
-    def end(self, key: str, how: Ending, bound: Spend) -> None:
-        """Nothing was begun."""
-
-    def flight_limit(self, bound: Spend) -> int:
-        return 1_000_000
-
-
-@dataclass
-class ClientStats:
-    """What this client did, in attempts and replies.
-
-    sent: attempts. paid: replies of the server. hits: replies of the cache. refused: attempts that cost nothing (429,
-    503, no connection). maybe: attempts that may have been billed. retries: attempts after a first one.
-    """
-
-    sent: int = 0
-    paid: int = 0
-    hits: int = 0
-    refused: int = 0
-    maybe: int = 0
-    retries: int = 0
 
 
 class _Flight:

@@ -13,6 +13,10 @@ from .prices import Price, price_of
 from .request import Reply, Request, build_body
 
 DEFAULTS: Mapping[str, JSON] = {"temperature": 0, "max_tokens": 1000}
+_NO_SAMPLING = frozenset(
+    ("model", "messages", "prompt", "input", "stream", "stream_options", "headers", "extra_headers", "default_headers")
+    + ("api_base", "api_version", "organization", "project", "extra_query", "max_retries", "num_retries", "cache")
+)
 BYTES_OVERHEAD = 64  # special tokens and the system text that some chat templates add
 MESSAGE_OVERHEAD = 16  # role names and separators of one message
 
@@ -45,6 +49,7 @@ class LM:
     ) -> None:
         if not isinstance(model, str) or not model:
             raise LMError(f"LM({model!r}): the model is a name such as 'gpt-4o-mini' or 'local/smollm2-135m-instruct'.")
+        _check_sampling(params)
         self.connection: Connection = connect(model, base_url, api_key, client, timeout)
         self.model = self.connection.model
         self.params: dict[str, JSON] = params
@@ -97,6 +102,7 @@ class LM:
         )
 
     def _sampling(self, overrides: Mapping[str, JSON]) -> dict[str, JSON]:
+        _check_sampling(overrides)
         params = {**DEFAULTS, **self.params, **overrides}
         if params.get("max_completion_tokens") is not None:
             params.pop("max_tokens")  # two names for one limit: servers refuse both at once
@@ -157,6 +163,17 @@ def as_lm(value: object) -> LM:
     raise LMError(
         f"{value!r} is not a language model. Pass a name ('gpt-4o-mini', 'local/smollm2-135m-instruct'), "
         "burnish.LM(...), a dspy.LM, or (client, 'model') with an openai client."
+    )
+
+
+def _check_sampling(params: Mapping[str, JSON]) -> None:
+    """Parameters are part of every request, of its key and of frozen files: no place for headers, keys or contents."""
+    if _NO_SAMPLING.isdisjoint(params):
+        return
+    name = sorted(_NO_SAMPLING.intersection(params))[0]
+    raise LMError(
+        f"LM({name}=...): {name!r} is not a sampling parameter. base_url= and api_key= say where requests go; for headers, "
+        "proxies and the like pass client=openai.OpenAI(...), and the client keeps them to itself."
     )
 
 

@@ -169,6 +169,14 @@ def test_anything_that_is_no_lm_is_refused_with_what_would_be():
         LM("m", base_url="ftp://h")
 
 
+def test_headers_keys_and_contents_are_no_sampling_parameters():
+    for name in ("extra_headers", "api_base", "stream", "messages"):
+        with pytest.raises(LMError, match=f"{name}.*is not a sampling parameter"):
+            LM("m", base_url="http://h/v1", **{name: "x"})
+    with pytest.raises(LMError, match="is not a sampling parameter"):
+        LM("m", base_url="http://h/v1").chat(HELLO, stream=True)
+
+
 def test_an_lm_called_with_a_text_answers_with_a_text_from_the_users_cache():
     with ScriptedServer(lambda messages, body: messages[-1]["content"].upper()) as server:
         lm = LM("m", base_url=server.base_url)
