@@ -28,6 +28,7 @@ from .writer import GroupWriter
 
 CONCURRENCY = 64
 GRACE_SECONDS = 10.0  # what `stop` gives the attempts in flight to land
+_INTERRUPTED = "Interrupted: nothing more is sent. Everything paid for is in the cache."
 _FIRST_POLL, _LAST_POLL = 0.002, 0.05  # seconds between looks at a lock that another process holds
 
 Job: TypeAlias = tuple[LM, Request]
@@ -174,7 +175,7 @@ class Client:
         with self._starting:
             if self._stopped:
                 work.close()
-                raise RunError("This client was stopped: it sends nothing more. Everything paid for is in the cache.")
+                raise RunError(_INTERRUPTED)
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._writer = GroupWriter(self.cache, self._loop)
@@ -292,7 +293,7 @@ class Client:
                 self._gate.leave(lane)
             self._note_failure(last, lane, cut)
             if flight.abandoned:
-                raise RunError("Interrupted: nothing more is sent. Everything paid for is in the cache.")
+                raise RunError(_INTERRUPTED)
             delay = patience.next_delay(last)
             self.stats.retries += 1
             await self._sleep(delay)
@@ -304,6 +305,8 @@ class Client:
             pause = min(2 * pause, _LAST_POLL)
 
     async def _attempt(self, flight: _Flight, transport: Transport, lane: Lane) -> Reply:
+        if self._stopped:
+            raise RunError(_INTERRUPTED)
         request, key, bound = flight.request, flight.request.key, flight.bound
         self.meter.begin(key, bound)
         self.stats.sent += 1
@@ -382,7 +385,7 @@ def _abandon(flight: _Flight) -> None:
 
 def _landed(flight: _Flight) -> Reply | Failure:
     if flight.task.cancelled():
-        raise RunError("Interrupted: nothing more is sent. Everything paid for is in the cache.")
+        raise RunError(_INTERRUPTED)
     return flight.task.result()
 
 

@@ -14,8 +14,11 @@ from .request import Reply, Request, build_body
 
 DEFAULTS: Mapping[str, JSON] = {"temperature": 0, "max_tokens": 1000}
 _NO_SAMPLING = frozenset(
-    ("model", "messages", "prompt", "input", "stream", "stream_options", "headers", "extra_headers", "default_headers")
-    + ("api_base", "api_version", "organization", "project", "extra_query", "max_retries", "num_retries", "cache")
+    {
+        *("model", "messages", "prompt", "input", "stream", "stream_options", "headers", "extra_headers"),
+        *("default_headers", "api_base", "api_version", "organization", "project", "extra_query"),
+        *("max_retries", "num_retries", "cache"),
+    }
 )
 BYTES_OVERHEAD = 64  # special tokens and the system text that some chat templates add
 MESSAGE_OVERHEAD = 16  # role names and separators of one message
@@ -172,8 +175,8 @@ def _check_sampling(params: Mapping[str, JSON]) -> None:
         return
     name = sorted(_NO_SAMPLING.intersection(params))[0]
     raise LMError(
-        f"LM({name}=...): {name!r} is not a sampling parameter. base_url= and api_key= say where requests go; for headers, "
-        "proxies and the like pass client=openai.OpenAI(...), and the client keeps them to itself."
+        f"LM({name}=...): {name!r} is not a sampling parameter. base_url= and api_key= say where requests go; "
+        "for headers, proxies and the like pass client=openai.OpenAI(...), which keeps them to itself."
     )
 
 

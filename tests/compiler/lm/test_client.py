@@ -309,7 +309,7 @@ def test_a_stopped_client_lets_flights_land_and_sends_nothing_more(tmp_path, met
         stopping.result()
         with pytest.raises(RunError, match="nothing more is sent"):
             batch.result()
-    with pytest.raises(RunError, match="stopped"):
+    with pytest.raises(RunError, match="Interrupted"):
         client.send(*ask(lm, "third"))
     client.close()
     assert len(lm.calls) == 1
