@@ -20,7 +20,6 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
-OF_THE_USER = {"pandas", "polars", "datasets", "pytest"}  # touched only when the user brings them
 
 
 def tracked() -> list[PurePosixPath]:
@@ -116,4 +115,4 @@ def test_everything_that_the_package_imports_is_a_declared_dependency() -> None:
                     found |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     found.add(str(node.module).split(".")[0])
-    assert found - set(sys.stdlib_module_names) - declared - OF_THE_USER == set()
+    assert found - set(sys.stdlib_module_names) - declared == set()
