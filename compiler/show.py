@@ -50,13 +50,23 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
         for row in parts:
             mean = row["dev"]
             change = "" if before is None or mean is None else f"  {100 * (mean - before):+.1f}"
-            lines.append(f"  {row['part']:<16}{'not scored' if mean is None else f'{100 * mean:.1f}':>10}{change}")
+            lines.append(f"  {row['part']:<16}{_points(mean):>10}{change}")
             before = mean if mean is not None else before
+    formats = evidence.get("formats", {})
+    if len(formats) > 1:
+        lines.append("the formats that were tried (best mean score on dev, without and with demonstrations):")
+        lines += [
+            f"  {name:<16}{_points(best['without']):>10}{_points(best['with']):>10}" for name, best in formats.items()
+        ]
     spent = evidence.get("spent", {})
     if spent:
         calls = ", ".join(f"{name} {account['calls']} calls" for name, account in spent.items())
         lines.append(f"spent: {calls}")
     return lines
+
+
+def _points(mean: float | None) -> str:
+    return "not scored" if mean is None else f"{100 * mean:.1f}"
 
 
 def diff(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> str:
