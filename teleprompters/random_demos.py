@@ -19,6 +19,7 @@ from .pairs import from_row, from_trace
 
 MOST_SETS = 64  # where the budget would allow more: the best of 64 random sets is hardly ever beaten by the next one
 BOOTSTRAP_SHARE = 4  # at most a quarter of what is left goes into traces, the rest into scoring
+PROBE = 12  # rows of dev that a format in which nothing worked bare is tried on with demonstrations
 TRACES_PER_DEMO = 4  # correct traces to collect for each place in a set, so that sets differ
 
 
@@ -29,8 +30,9 @@ class RandomDemos(Teleprompter):
     demos: demonstrations in a set (fewer when the pool holds fewer rows).
     sets: how many sets are drawn; None: as many as the budget scores, at most 64.
     formats: names of formats; None: the student's own and "plain". Before any set, the student is scored in each
-        format as it stands, so that a report can tell what the format alone brings. A format in which everything
-        scores 0, bare and with the first set, while another does better, is left out of later rounds.
+        format as it stands, so that a report can tell what the format alone brings. A format in which every row
+        scores 0, bare and then with the first set on 12 rows of dev, is left out of all rounds when another does
+        better (where dev has no more rows than that, all formats stay).
     source: "labelled": rows of the pool. "bootstrapped": inputs and outputs of the program's own correct executions
         of pool rows. "both": sets take turns. A predictor with a field that is no column of the data (a reasoning, an
         intermediate result) is always shown bootstrapped demonstrations; all predictors get theirs from the same rows.
@@ -63,19 +65,18 @@ class RandomDemos(Teleprompter):
         rng = bench.rng("random demonstrations")
         starts = self._starts(bench)
         bare = {name: self._score_bare(bench, name, start) for name, start in starts.items()}
-        best = max(bare.values(), key=_mean)
         yield Round("formats", tuple(starts.values()), next(iter(bench.known), None))
 
-        hands = self._hands(bench, best.candidate, rng)
+        teacher = max(bare.values(), key=lambda score: score.mean).candidate
+        hands = self._hands(bench, teacher, rng)
         live = list(starts)
         for number, drawn in enumerate(self._draws(hands, rng), start=1):
             # The first set is always tried; later ones only when they can be scored whole.
             if self.sets is None and number > 1 and bench.remaining.evaluations < len(bench.dev):
                 return
-            scored = {name: self._score_set(bench, name, starts[name], drawn) for name in live}
-            best = max(best, *scored.values(), key=_mean)
             if number == 1:
-                live = [name for name in live if not _hopeless(bare[name], scored[name], best)]
+                live = self._promising(bench, starts, bare, drawn)
+            scored = {name: self._score_set(bench, name, starts[name], drawn) for name in live}
             yield Round(
                 f"set {number}", tuple(score.candidate for score in scored.values()), next(iter(bench.known), None)
             )
@@ -172,13 +173,25 @@ class RandomDemos(Teleprompter):
             seen[turn].add(key)
             yield _Set(tuple(rows), hands[turn].demonstrations(rows), hands[turn].source)
 
+    def _promising(
+        self, bench: Workbench, starts: dict[str, Candidate], bare: dict[str, Score], drawn: _Set
+    ) -> list[str]:
+        """The formats worth a full score of every set; all of them when nothing works in any."""
+        if len(bench.dev) <= PROBE:
+            return list(starts)
+        probed = [drawn.shown_by(starts[name]) for name in starts if not any(bare[name].values)]
+        probes = {score.candidate: score for score in bench.score(probed, bench.dev[:PROBE])}
+        dead = [name for name, start in starts.items() if not any(probes.get(drawn.shown_by(start), bare[name]).values)]
+        if len(dead) == len(starts):
+            return dead
+        for name in dead:
+            bench.log("format left out", format=name, reason="every row scored 0, bare and with demonstrations")
+        return [name for name in starts if name not in dead]
+
     def _score_set(self, bench: Workbench, name: str, start: Candidate, drawn: _Set) -> Score:
-        candidate = start
-        for path, demos in drawn.demos.items():
-            if demos:
-                candidate = candidate.with_prompt(path, demos=demos, rule=None)
         detail = {"format": name, "rows": [row.digest for row in drawn.rows], "source": drawn.source}
-        return bench.score([candidate], origin=Origin("RandomDemos", "demonstrations", detail), parents=[start])[0]
+        origin = Origin("RandomDemos", "demonstrations", detail)
+        return bench.score([drawn.shown_by(start)], origin=origin, parents=[start])[0]
 
 
 @dataclass(frozen=True)
@@ -186,6 +199,13 @@ class _Set:
     rows: tuple[Example, ...]
     demos: dict[str, tuple[Demo, ...]]
     source: str
+
+    def shown_by(self, start: Candidate) -> Candidate:
+        candidate = start
+        for path, demos in self.demos.items():
+            if demos:
+                candidate = candidate.with_prompt(path, demos=demos, rule=None)
+        return candidate
 
 
 @dataclass(frozen=True)
@@ -213,11 +233,3 @@ class _Hand:
             values = from_trace(self.traces[row], path, schema) if traced else from_row(row, schema)
             if values is not None:
                 yield Demo.of(values)
-
-
-def _mean(score: Score) -> float:
-    return score.mean
-
-
-def _hopeless(bare: Score, with_demos: Score, best: Score) -> bool:
-    return not any(bare.values) and not any(with_demos.values) and best.mean > with_demos.mean

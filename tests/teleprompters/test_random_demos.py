@@ -75,10 +75,19 @@ def test_the_number_of_sets_follows_the_budget(bench):
     assert drain(RandomDemos().search(world))[-1] is not None  # a round that does not fit is not begun
 
 
-def test_a_format_in_which_nothing_works_is_left_out_after_its_first_set(bench):
-    world = bench(lambda candidate, example: 0.0 if formats(candidate) == {"chat"} else 0.5)
+def test_a_format_in_which_nothing_works_bare_or_on_a_few_rows_with_demonstrations_is_left_out(bench):
+    world = bench(lambda candidate, example: 0.0 if formats(candidate) == {"chat"} else 0.5, dev=30)
     list(RandomDemos(sets=3).search(world))
-    assert [origin.detail["format"] for _, origin in sets_of(world)] == ["chat", "plain", "plain", "plain"]
+    assert [origin.detail["format"] for _, origin in sets_of(world)] == ["plain", "plain", "plain"]
+    probed = [example for candidate, example in world.executed if candidate.demos and formats(candidate) == {"chat"}]
+    assert len(probed) == 12
+    assert "format left out" in [event for event, _ in world.events]
+
+
+def test_a_format_that_needs_demonstrations_to_work_stays_in(bench):
+    world = bench(lambda candidate, example: 0.5 if candidate.demos or formats(candidate) == {"plain"} else 0.0, dev=30)
+    list(RandomDemos(sets=2).search(world))
+    assert [origin.detail["format"] for _, origin in sets_of(world)] == ["chat", "plain"] * 2
 
 
 def test_when_nothing_works_in_any_format_all_stay_in(bench):
