@@ -1,6 +1,6 @@
 """Burnish: a compiler for prompt programs.
 
-The front door: names only. Each is imported from where it lives when it is first used, so that `import burnish` is light.
+The front door: names only. Each is imported from where it lives when it is first used, so `import burnish` is light.
 """
 
 from __future__ import annotations
