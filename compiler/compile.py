@@ -53,6 +53,7 @@ def compile(
     report_metrics: Sequence[Metric | Callable[..., Any]] = (),
     min_gain: float = 0.02,
     progress: bool = True,
+    storage: str | None = None,
 ) -> CompiledProgram:
     """Searches for better prompts under a hard budget, compares the best with the student once, freezes the outcome.
 
@@ -67,6 +68,8 @@ def compile(
         again with the same inputs resumes: nothing is paid for twice but calls in flight at a kill.
     concurrency: most calls in flight. report_metrics: measured on the holdout only. min_gain: the smallest gain worth
         shipping, a fraction of the metric's range; when it is ruled out the verdict is "keep".
+    storage: an Optuna storage URL that mirrors the candidates, one trial each (None: a journal file in the run folder,
+        which optuna-dashboard opens).
 
     Returns the compiled program: the finalist's prompts when the verdict is "ship", the student's otherwise.
     Raises a BurnishError that says what to mend; what was paid for is kept in every case.
@@ -89,7 +92,7 @@ def compile(
     )
     sizing = size_up(task)
     with ExitStack() as opened:
-        work = _open(task, sizing, None if run_dir is None else Path(run_dir), progress, opened)
+        work = _open(task, sizing, None if run_dir is None else Path(run_dir), progress, storage, opened)
         try:
             finalist = search(task, work)
             verdict = final_comparison(task, sizing, work, finalist)
@@ -126,6 +129,7 @@ def plan(
     report_metrics: Sequence[Metric | Callable[..., Any]] = (),
     min_gain: float = 0.02,
     progress: bool = True,
+    storage: str | None = None,
 ) -> Plan:
     """What `compile()` with the same arguments would do with its budget. Makes no call; `print(plan)` shows a table.
 
@@ -238,7 +242,9 @@ def _run_pairs(
     return done[0:whole:2], done[1:whole:2]
 
 
-def _open(task: Task, sizing: Sizing, folder: Path | None, progress: bool, opened: ExitStack) -> Work:
+def _open(
+    task: Task, sizing: Sizing, folder: Path | None, progress: bool, storage: str | None, opened: ExitStack
+) -> Work:
     """Everything a compile works with; closed in reverse when `opened` closes."""
     from .lm import Client, ReplyCache
 
@@ -255,7 +261,7 @@ def _open(task: Task, sizing: Sizing, folder: Path | None, progress: bool, opene
     opened.callback(journal.close)
     events = EventLog(run.path("events.jsonl"))
     opened.callback(events.close)
-    study = Study(run.path("study.log"), name=run.digest[:12], seed=task.seed)
+    study = Study(storage or run.path("study.log"), name=run.digest[:12], seed=task.seed)
     opened.callback(study.close)
     line = Progress(progress)
     opened.callback(line.close)
@@ -265,7 +271,8 @@ def _open(task: Task, sizing: Sizing, folder: Path | None, progress: bool, opene
     opened.callback(evaluator.close)
 
     def on_record(record: Record) -> None:
-        study.record(record.number, record.score.candidate.digest, record.score.mean, record.to_json())
+        attributes = {**record.to_json(), "scores": list(record.score.values)}
+        study.record(record.number, record.score.candidate.digest, record.score.mean, attributes)
 
     bench = Bench(
         task.program.student,

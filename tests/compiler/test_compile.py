@@ -51,10 +51,11 @@ def test_no_call_is_made_beyond_the_budget_and_a_program_always_comes_back(compi
     assert compiled.verdict.decision in ("ship", "keep", "inconclusive")
 
 
+@pytest.mark.parametrize("concurrency", [1, 8, 64])
 @pytest.mark.parametrize("tokens", [500, 20_000])
-def test_no_token_is_spent_beyond_the_budget(compile_reviews, reviewer, tokens):
+def test_no_token_is_spent_beyond_the_budget(compile_reviews, reviewer, tokens, concurrency):
     lm = reviewer(lambda prompt: 0.7, max_tokens=20)
-    compiled = compile_reviews(lm, budget=b.Budget(tokens=tokens))
+    compiled = compile_reviews(lm, budget=b.Budget(tokens=tokens), concurrency=concurrency)
     spent = compiled.document["evidence"]["spent"]
     assert spent["search"]["tokens"] + spent["final"]["tokens"] <= tokens
 
@@ -297,3 +298,26 @@ def test_a_wrong_argument_is_named_before_any_call(compile_reviews, reviewer, wr
     with pytest.raises(b.BurnishError, match=words):
         compile_reviews(lm, **wrong)
     assert not lm.calls
+
+
+def test_every_scored_candidate_is_a_trial_that_optuna_opens_again(compile_reviews, tmp_path):
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    compiled = compile_reviews(run_dir=tmp_path / "run", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    again = compile_reviews(run_dir=tmp_path / "run")
+    assert again.document == compiled.document
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    for storage in (
+        f"sqlite:///{tmp_path / 'study.db'}",
+        JournalStorage(JournalFileBackend(str(tmp_path / "run" / "study.log"))),
+    ):
+        (summary,) = optuna.get_all_study_summaries(storage)
+        trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
+        assert len(trials) == compiled.evidence["candidates"]
+        student = trials[0].user_attrs
+        assert student["move"] == "as given"
+        assert len(student["scores"]) == compiled.evidence["rows"]["dev"]
+        assert trials[0].value == compiled.evidence["dev"]["student"]
+        assert {"digest", "parents", "spent", "teleprompter"} <= set(student)
