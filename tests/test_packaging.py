@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -116,3 +117,24 @@ def test_everything_that_the_package_imports_is_a_declared_dependency() -> None:
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     found.add(str(node.module).split(".")[0])
     assert found - set(sys.stdlib_module_names) - declared == set()
+
+
+def test_a_pin_that_differs_between_pythons_gets_one_line_for_each() -> None:
+    spec = importlib.util.spec_from_file_location("constraints", ROOT / ".ci" / "constraints.py")
+    assert spec is not None
+    assert spec.loader is not None
+    constraints = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(constraints)
+    versions = {
+        10: {"numpy": "2.2", "six": "1.17", "tomli": "2.5"},
+        11: {"numpy": "2.4", "six": "1.17"},
+        12: {"numpy": "2.5", "six": "1.17"},
+        13: {"numpy": "2.5", "six": "1.17"},
+    }
+    assert constraints.lines(versions) == [
+        'numpy==2.2 ; python_version < "3.11"',
+        'numpy==2.4 ; python_version >= "3.11" and python_version < "3.12"',
+        'numpy==2.5 ; python_version >= "3.12"',
+        "six==1.17",
+        "tomli==2.5",
+    ]
