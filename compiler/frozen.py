@@ -180,10 +180,21 @@ class CompiledProgram:
         return Predictors(self._document).to_messages(step, inputs)
 
     def to_dspy(self, program: object | None = None, lm: object | None = None) -> dspy.Module:
-        """The program as a `dspy.Module`; see `burnish.compiler.as_dspy.to_dspy`."""
-        from .as_dspy import to_dspy
+        """The program as a `dspy.Module`.
 
-        return to_dspy(self, program, lm)
+        A predictor whose prompt dspy itself renders to the same messages becomes a plain `dspy.Predict` with the
+        compiled instruction, demonstrations and parameters: it calls the LM that dspy is configured with, and any dspy
+        optimizer can go on from it. Every other one renders from the compiled template and asks `lm` (None: the LM of
+        the compile, or the model that the file names), as `burnish.load(path, lm=...)` does.
+        A pipeline hands typed values from step to step here, as dspy does; nested ones may be spelled in another order
+        than was scored. `burnish.load` hands over what was scored.
+
+        program: the module that was compiled, needed for a loaded file of kind "module" and else used for its own
+        types. Raises FrozenError when the program is missing or has drifted.
+        """
+        from .to_dspy import to_dspy
+
+        return to_dspy(self._document, self.program, program, self.live_lm if lm is None else lm)
 
     def show(self) -> str:
         """The program for a person: verdict, prompts, settings, where it comes from."""

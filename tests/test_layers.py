@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
-MAY_IMPORT_DSPY = re.compile(r"signatures/(dspy_\w+|pipeline)\.py|compiler/(lm/dspy_\w+|as_dspy)\.py")
+MAY_IMPORT_DSPY = re.compile(r"signatures/(dspy_\w+|pipeline)\.py|compiler/(lm/dspy_\w+|as_dspy|to_dspy)\.py")
 
 
 def sources() -> list[str]:
