@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
-from ..signatures.errors import ProgramError
 from .bandits import UCB, Contest, Filtering, Pull, Selector
 from .base import Forecast, Round, Score, Sizes, Teleprompter, Workbench
 from .induction import Mode, Proposal, admitted, induce
@@ -41,8 +40,7 @@ class APE(Teleprompter):
     temperature, max_tokens: of the optimizer LM.
     metaprompt, reverse_metaprompt: your own text with {{examples}} in it, or the name of a file that holds it.
 
-    Raises ValueError on sizes below 1 and on a meta-prompt without its slot; ProgramError when likelihood is asked for
-    and the program has several predictors.
+    Raises ValueError on sizes below 1 and on a meta-prompt without its slot.
     Source: Zhou et al. 2022, arXiv 2211.01910, sections 3 and 4. Differs on purpose: what is induced from (pool) and
     what is selected on (dev) are disjoint; replies are cleaned and deduplicated; the last step is always a full score.
     """
@@ -90,8 +88,10 @@ class APE(Teleprompter):
         settings = {"candidates": 50, "each": 10, "scoring": "likelihood", "evaluation": UCB(), "max_tokens": 50}
         return cls(**{**settings, **changes})
 
+    def refusal(self, student: Candidate) -> str:
+        return scoring_refusal(self.scoring, student)
+
     def search(self, bench: Workbench) -> Iterator[Round]:
-        check_scoring(self.scoring, bench.student)
         rng = bench.rng("APE")
         best = bench.score([bench.student])[0]
         for turn, predictor in enumerate(best.candidate.predictors):
@@ -182,13 +182,14 @@ def affordable_finalists(wanted: int, executions: int, dev: int) -> int:
     return max(1, min(wanted, executions // (2 * max(1, dev))))
 
 
-def check_scoring(scoring: Scoring, student: Candidate) -> None:
-    """Raises ProgramError, before anything is spent, when the labels of a program say nothing of its predictors."""
-    if scoring == "likelihood" and len(student.predictors) > 1:
-        raise ProgramError(
-            f"scoring='likelihood' reads the labels after one predictor's prompt; this program has "
-            f"{len(student.predictors)}: {', '.join(student.predictors)}. Use scoring='execution'. Nothing was spent."
-        )
+def scoring_refusal(scoring: Scoring, student: Candidate) -> str:
+    """Why the labels of a program say nothing of its predictors, or ""."""
+    if scoring == "execution" or len(student.predictors) == 1:
+        return ""
+    return (
+        f"scoring='likelihood' reads the labels after one predictor's prompt; this program has "
+        f"{len(student.predictors)}: {', '.join(student.predictors)}. Use scoring='execution'."
+    )
 
 
 def puller(bench: Workbench, arms: Sequence[Candidate], made: Mapping[Candidate, Proposal], scoring: Scoring) -> Pull:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..signatures.candidate import Candidate
-from .ape import APE, MOST_CANDIDATES, affordable_finalists, check_scoring, final_scores, puller
+from .ape import APE, MOST_CANDIDATES, affordable_finalists, final_scores, puller, scoring_refusal
 from .base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
 from .draws import dealt
 from .induction import Proposal, Query, admitted, proposals
@@ -72,8 +72,10 @@ class IterativeAPE(Teleprompter):
         settings = {"survivors": 5, "variants": 3, "rounds": 8, "subset": 50, "elitism": False, "patience": 8}
         return cls(**{"start": APE(candidates=15, each=3, temperature=1.0), **settings, **changes})
 
+    def refusal(self, student: Candidate) -> str:
+        return scoring_refusal(self.start.scoring, student)
+
     def search(self, bench: Workbench) -> Iterator[Round]:
-        check_scoring(self.start.scoring, bench.student)
         rng = bench.rng("IterativeAPE")
         rows = dealt(range(len(bench.dev)), self.subset, rng)
         best = bench.score([bench.student])[0]

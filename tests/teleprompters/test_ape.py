@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from burnish.signatures.errors import BudgetSpent, ProgramError
-from burnish.teleprompters import APE, Sizes
+from burnish.signatures.errors import BudgetSpent
+from burnish.teleprompters import APE, IterativeAPE, Sizes
 from burnish.teleprompters.bandits import UCB, Filtering
 
 
@@ -116,13 +116,12 @@ def test_likelihood_ranks_the_proposals_and_the_metric_decides_at_the_end(bench)
     assert len(world.executed) == 3 * 20
 
 
-def test_likelihood_with_several_predictors_is_refused_before_anything_is_spent(bench, make_student):
-    given = make_student(a=(("review",), ("quote",)), b=(("quote",), ("label",)))
-    world = bench(lambda candidate, example: 0.5, given=given)
-    with pytest.raises(ProgramError, match="Nothing was spent"):
-        list(APE(scoring="likelihood").search(world))
-    assert not world.executed
-    assert not world.asked
+def test_likelihood_is_refused_for_a_program_whose_inner_labels_nobody_knows(make_student):
+    several = make_student(a=(("review",), ("quote",)), b=(("quote",), ("label",)))
+    for search in (APE(scoring="likelihood"), IterativeAPE(start=APE(scoring="likelihood"))):
+        assert "Use scoring='execution'" in search.refusal(several)
+        assert search.refusal(make_student()) == ""
+    assert APE().refusal(several) == ""
 
 
 def test_predictors_are_taken_in_turn_with_the_others_held_at_their_best(bench, make_student, step):

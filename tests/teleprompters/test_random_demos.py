@@ -186,6 +186,30 @@ def test_a_format_that_cannot_hold_the_students_instruction_is_left_out_unless_i
     assert not world.executed
 
 
+def test_sets_may_be_shown_in_bare_where_there_is_one_input_and_one_output(bench):
+    world = bench(lambda candidate, example: float(formats(candidate) == {"bare"}))
+    search = RandomDemos(demos=2, sets=2, formats=("plain", "bare"))
+    assert search.refusal(world.student) == ""
+    best = list(search.search(world))[-1].best.candidate
+    assert formats(best) == {"bare"}
+    shown = next(candidate for candidate, _ in sets_of(world) if formats(candidate) == {"bare"})
+    assert [text for demo in shown.prompt("self").template.demos for message in demo for text in message.parts] == [
+        demo.values[name] for demo in shown.demos for name in ("review", "label")
+    ]
+
+
+@pytest.mark.parametrize("order", [("plain", "bare"), ("bare",)])
+def test_a_format_that_cannot_show_a_predictor_is_refused_by_name_before_anything_is_run(bench, make_student, order):
+    given = make_student(find=(("review",), ("quote",)), judge=(("review", "quote"), ("label",)))
+    world = bench(lambda candidate, example: 0.5, given=given)
+    search = RandomDemos(sets=1, formats=order)
+    assert "cannot show predictor 'judge' in 'bare': format 'bare' shows values" in search.refusal(given)
+    with pytest.raises(SchemaError, match="here are 'review', 'quote' and 'label'"):
+        list(search.search(world))
+    assert not world.executed
+    assert not world.bootstrapped
+
+
 def test_the_forecast_is_what_the_search_does(bench):
     for budget, settings in ((300, {}), (10**6, {"sets": 3}), (10**6, {"formats": ("plain",), "sets": 70})):
         world = bench(lambda candidate, example: 0.5, budget=budget)
