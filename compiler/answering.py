@@ -13,7 +13,8 @@ from ..signatures.canonical import canonical
 from ..signatures.errors import LMError
 from .lm.connection import Connection, HTTPConnection
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow, Permanent
-from .lm.lm import LM, as_lm
+from .lm.from_user import as_lm
+from .lm.lm import LM
 from .lm.request import Reply, Request, Transport
 from .lm.retries import surfaced
 

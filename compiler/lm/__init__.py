@@ -21,7 +21,7 @@ _HOMES = {
     "Reply": "request",
     "ReplyCache": "cache",
     "Request": "request",
-    "as_lm": "lm",
+    "as_lm": "from_user",
     "price_of": "prices",
 }
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .failures import ContentRefused as ContentRefused
     from .failures import ContextOverflow as ContextOverflow
     from .failures import Failure as Failure
+    from .from_user import as_lm as as_lm
     from .lm import LM as LM
-    from .lm import as_lm as as_lm
     from .meter import Meter as Meter
     from .prices import Price as Price
     from .prices import price_of as price_of

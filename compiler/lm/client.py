@@ -16,10 +16,9 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 from ...signatures.canonical import JSON, canonical, digest
 from ...signatures.errors import CacheError, LMError, RunError
 from .cache import ReplyCache
-from .connection import Connection
+from .connection import Asked, Connection
 from .failures import AttemptFailure, ContentRefused, ContextOverflow, Failure, MaybeBilled, Permanent, Unbilled
 from .keylock import KeyLocks, open_key_locks
-from .lm import LM
 from .meter import ClientStats, Ending, Meter, Uncounted
 from .pace import Gate, Lane
 from .request import Helping, Reply, Request, Transport
@@ -31,7 +30,7 @@ GRACE_SECONDS = 10.0  # what `stop` gives the attempts in flight to land
 _INTERRUPTED = "Interrupted: nothing more is sent. Everything paid for is in the cache."
 _FIRST_POLL, _LAST_POLL = 0.002, 0.05  # seconds between looks at a lock that another process holds
 
-Job: TypeAlias = tuple[LM, Request]
+Job: TypeAlias = tuple[Asked, Request]
 _T = TypeVar("_T")
 
 
@@ -40,7 +39,7 @@ class _Flight:
 
     __slots__ = ("abandoned", "bound", "lm", "request", "stage", "task", "waiting")
 
-    def __init__(self, lm: LM, request: Request) -> None:
+    def __init__(self, lm: Asked, request: Request) -> None:
         self.lm = lm
         self.request = request
         self.bound = lm.bound(request)
@@ -95,7 +94,7 @@ class Client:
 
     # sending
 
-    def cached(self, lm: LM, request: Request) -> Reply | None:
+    def cached(self, lm: Asked, request: Request) -> Reply | None:
         """The reply if the cache holds it; it is then charged as an unpaid one."""
         reply = self.cache.get(request.key)
         if reply is not None:
@@ -122,18 +121,18 @@ class Client:
             results.update(zip(missing, replies, strict=True))
         return [results[place] for place in range(len(jobs))]
 
-    def send(self, lm: LM, request: Request) -> Reply:
+    def send(self, lm: Asked, request: Request) -> Reply:
         """One reply. Raises ContextOverflow and ContentRefused as they are, else as `send_many`."""
         return self.cached(lm, request) or _delivered(self._wait(self._submit([(lm, request)]))[0])
 
-    async def asend(self, lm: LM, request: Request) -> Reply:
+    async def asend(self, lm: Asked, request: Request) -> Reply:
         """`send` from any event loop."""
         reply = self.cached(lm, request)
         if reply is not None:
             return reply
         return _delivered((await asyncio.wrap_future(self._submit([(lm, request)])))[0])
 
-    def ask_server(self, lm: LM, path: str, body: Mapping[str, JSON]) -> dict[str, JSON] | None:
+    def ask_server(self, lm: Asked, path: str, body: Mapping[str, JSON]) -> dict[str, JSON] | None:
         """The answer of a server's own helper beside the protocol ("tokenize", "apply-template"), None if it has none.
 
         Such helpers are free: they are not metered. Answers are kept in the cache, so that replays need no server.
@@ -146,7 +145,7 @@ class Client:
                 self.cache.store.set(key, kept)
         return cast("dict[str, JSON] | None", kept)
 
-    async def _help(self, lm: LM, path: str, body: str) -> JSON | None:
+    async def _help(self, lm: Asked, path: str, body: str) -> JSON | None:
         transport = await self._transport(lm.connection)
         if not isinstance(transport, Helping):
             return None
@@ -246,7 +245,7 @@ class Client:
                 raise error
         return [_landed(flight) for flight in flights]
 
-    def _board(self, lm: LM, request: Request) -> _Flight:
+    def _board(self, lm: Asked, request: Request) -> _Flight:
         flight = self._flights.get(request.key)
         if flight is None or flight.abandoned:
             before = flight.task if flight is not None else None
@@ -343,12 +342,12 @@ class Client:
         if self._on_event is not None:
             self._on_event(event, detail)
 
-    def _lane(self, lm: LM) -> Lane:
+    def _lane(self, lm: Asked) -> Lane:
+        top = min(self.concurrency, lm.max_concurrency or self.concurrency)
         lane = self._lanes.get(lm.connection)
         if lane is None:
-            lane = self._lanes[lm.connection] = self._gate.lane(
-                min(self.concurrency, lm.max_concurrency or self.concurrency)
-            )
+            lane = self._lanes[lm.connection] = self._gate.lane(top)
+        lane.narrow(top)  # LMs that share a server share its lane: the one that allows least decides
         return lane
 
     async def _transport(self, connection: Connection) -> Transport:
@@ -395,7 +394,7 @@ def _delivered(result: Reply | Failure) -> Reply:
     raise result
 
 
-def _missing(cache: ReplyCache, lm: LM, request: Request) -> str:
+def _missing(cache: ReplyCache, lm: Asked, request: Request) -> str:
     body = request.body
     said = body["messages"][-1].get("content") if request.kind == "chat" else body.get("prompt", body.get("input"))
     return (

@@ -6,14 +6,13 @@ import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast, runtime_checkable
-from urllib.parse import urlsplit
 
 from ...signatures.canonical import JSON
 from ...signatures.errors import LMError
+from ...teleprompters.base import Spend
+from .endpoints import OPENAI_URL, normalized
 from .prices import Price
-from .request import Transport
-
-OPENAI_URL = "https://api.openai.com/v1"
+from .request import Reply, Request, Transport
 
 
 @runtime_checkable
@@ -39,6 +38,21 @@ class Connection(Hashable, Protocol):
     def open(self) -> Transport:
         """A new transport, used in one event loop. May start what serves the model."""
         ...
+
+
+class Asked(Protocol):
+    """What a client needs of an `LM`: how to reach it and what its requests may cost."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def max_concurrency(self) -> int | None: ...
+    def bound(self, request: Request, /) -> Spend: ...
+    def spend(self, request: Request, reply: Reply, /) -> Spend: ...
 
 
 @dataclass(frozen=True)
@@ -105,17 +119,3 @@ def connect(model: str, base_url: str | None, api_key: str | None, client: objec
                 "OpenAI-compatible endpoint that serves it, or a dspy.LM."
             )
     return HTTPConnection(model, url, api_key, timeout)
-
-
-def normalized(url: str) -> str:
-    """One spelling of a base URL: lower-case host, no default port, no trailing slash, no user, query or fragment."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise LMError(f"base_url {url!r} is not an http or https address such as 'http://localhost:8000/v1'.")
-    try:
-        port = parts.port
-    except ValueError:
-        raise LMError(f"base_url {url!r} has a port that is not a number.") from None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
-    return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"

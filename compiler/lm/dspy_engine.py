@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ...signatures.canonical import JSON, canonical, digest
 from ...signatures.errors import LMError
-from .connection import normalized
+from .endpoints import normalized
 from .failures import AttemptFailure, ContextOverflow, MaybeBilled, Permanent, Unbilled
 from .lm import LM
 from .prices import Price, price_of

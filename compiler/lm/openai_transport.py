@@ -9,7 +9,7 @@ from typing import Any
 
 from ...signatures.canonical import JSON
 from ...signatures.errors import LMError
-from .connection import OPENAI_URL, normalized
+from .endpoints import OPENAI_URL, normalized
 from .failures import AttemptFailure, MaybeBilled, Permanent, Unbilled
 from .prices import Price, price_of
 from .request import Reply, Request, Transport

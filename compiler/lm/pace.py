@@ -14,7 +14,7 @@ START = 8
 
 @dataclass
 class Lane:
-    """The attempts at one server. top: its limit is never raised above this.
+    """The attempts at one server. top: its limit is never raised above this; it may be narrowed.
 
     The limit doubles with each window of replies until the server first pushes back, then grows by one a window.
     """
@@ -27,6 +27,11 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.limit = float(min(START, self.top))
+
+    def narrow(self, top: int) -> None:
+        """From now on no more than `top`; attempts above it that are in flight land."""
+        self.top = min(self.top, top)
+        self.limit = min(self.limit, float(self.top))
 
     def succeeded(self) -> None:
         """A reply came. Only a limit that holds somebody back is worth raising."""

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from burnish.compiler.budget import Budget, Ledger
-from burnish.compiler.lm import Client, ContentRefused, ContextOverflow, ReplyCache
+from burnish.compiler.lm import LM, Client, ContentRefused, ContextOverflow, ReplyCache
 from burnish.compiler.lm.failures import MaybeBilled, Permanent, Unbilled
 from burnish.signatures.errors import BudgetError, CacheError, LMError, RunError
 from burnish.testing import ScriptedLM
 
 
-def ask(lm: ScriptedLM, text: str = "hello", index: int = 0):
+def ask(lm: LM, text: str = "hello", index: int = 0):
     return lm, lm.chat([{"role": "user", "content": text}], index=index)
 
 
@@ -400,6 +400,24 @@ def test_never_more_are_in_flight_than_the_user_the_lm_and_the_meter_allow(tmp_p
         with Client(ReplyCache(tmp_path), meter, concurrency=concurrency) as client:
             client.send_many([ask(lm, str(number)) for number in range(60)])
         assert meter.most == most
+
+
+def test_of_two_lms_at_one_server_the_one_that_allows_less_decides(tmp_path):
+    async def respond(messages, body):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return "ok"
+
+    wide = ScriptedLM(respond)
+    narrow = LM("scripted", client=wide.connection, max_concurrency=2)
+    meter = Meter(99)
+    with Client(ReplyCache(tmp_path), meter) as client:
+        client.send_many([ask(wide, f"alone {number}") for number in range(30)])
+        assert meter.most > 2
+        meter.most = 0
+        client.send(*ask(narrow, "first"))
+        client.send_many([ask((wide, narrow)[number % 2], str(number)) for number in range(60)])
+    assert meter.most == 2
 
 
 def test_a_server_that_keeps_up_gets_more_at_once_and_one_that_does_not_gets_less(tmp_path, naps):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish.compiler.lm import LM, Client, Price, Reply, ReplyCache, as_lm, price_of
-from burnish.compiler.lm.connection import normalized
+from burnish.compiler.lm.endpoints import normalized
 from burnish.signatures.errors import LMError
 from burnish.teleprompters.base import Spend
 from burnish.testing import ScriptedLM, ScriptedServer
