@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.canonical import JSON
-from ..signatures.errors import BudgetError, BurnishError, LMError
+from ..signatures.errors import BudgetError, BurnishError, LMError, SchemaError
 from ..signatures.example import Example
 from ..teleprompters.base import Teleprompter
 from .budget import Budget
@@ -105,6 +105,9 @@ def prepare(
     for one in (measured, *reported):
         _check_metric(one, read, (*train, *(val or ()), *(held or ())))
     lms = _lms(lm, optimizer_lm, judge_lm)
+    search = teleprompter if teleprompter is not None else RandomDemos()
+    if refusal := search.refusal(read.student):
+        raise SchemaError(f"{refusal} Nothing was spent.")
     chosen = budget or Budget.default()
     _check_prices(chosen, lms)
     return Task(
@@ -113,7 +116,7 @@ def prepare(
         metric=measured,
         report_metrics=reported,
         lms=lms,
-        teleprompter=teleprompter if teleprompter is not None else RandomDemos(),
+        teleprompter=search,
         budget=chosen,
         seed=seed,
         min_gain=min_gain,

@@ -199,6 +199,10 @@ class Teleprompter(ABC):
     It keeps no state outside the generator, draws randomness only from `bench.rng`, and lets BudgetSpent pass.
     """
 
+    def refusal(self, student: Candidate) -> str:
+        """Why these settings cannot work for this student, and what to do; or "". Asked before any call."""
+        return ""
+
     @abstractmethod
     def search(self, bench: Workbench) -> Iterator[Round]: ...
 

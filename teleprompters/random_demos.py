@@ -61,6 +61,15 @@ class RandomDemos(Teleprompter):
                 f"RandomDemos(formats={self.formats!r}): give a tuple of names, such as ('chat', 'plain')."
             )
 
+    def refusal(self, student: Candidate) -> str:
+        for name in self.formats or ():
+            for path in student.predictors:
+                try:
+                    _ = student.prompt(path).with_(format=name).template
+                except SchemaError as error:
+                    return f"RandomDemos(formats={self.formats!r}) cannot show predictor {path!r} in {name!r}: {error}"
+        return ""
+
     def search(self, bench: Workbench) -> Iterator[Round]:
         rng = bench.rng("random demonstrations")
         starts = self._starts(bench)
@@ -106,7 +115,7 @@ class RandomDemos(Teleprompter):
             for path in student.predictors:
                 candidate = candidate.with_prompt(path, format=format_name)
             try:
-                known = candidate in starts.values()
+                known = candidate.digest in [start.digest for start in starts.values()]
             except SchemaError as error:
                 if self.formats is not None:
                     raise

@@ -240,6 +240,9 @@ class Watched(Teleprompter):
     def forecast(self, sizes: Sizes) -> Forecast:
         return self.inner.forecast(sizes)
 
+    def refusal(self, student: Candidate) -> str:
+        return self.inner.refusal(student)
+
     def search(self, bench: Workbench) -> Iterator[Round]:
         watch = self.watch = Watch(bench, self.interrupt_at)
         inner = self.inner.search(watch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import ClassVar
 
@@ -31,6 +32,10 @@ class Format(ABC):
     absent: ClassVar[str] = ""  # what an optional input that is not given leaves in its slot
 
     # What each format says of itself.
+
+    def refusal(self, schema: Schema) -> str:
+        """Why this format cannot show these fields, and what to do; "" when it can."""
+        return ""
 
     @abstractmethod
     def markers(self, names: tuple[str, ...]) -> Markers:
@@ -97,10 +102,13 @@ class Format(ABC):
     def template(self, prompt: Prompt) -> Template:
         """The prompt rendered once to literal text with slots.
 
-        Raises SchemaError on an instruction that holds a marker, on a demonstration without any input or without any
-        output, on a contrastive one without a note, and on an unknown rule.
+        Raises SchemaError on fields that the format cannot show, on an instruction that holds a marker, on a
+        demonstration without any input or without any output, on a contrastive one without a note, and on an unknown
+        rule.
         """
         schema = prompt.schema
+        if refusal := self.refusal(schema):
+            raise SchemaError(refusal)
         self._check(prompt)
         instruction = prompt.instruction if prompt.position == "system" else None
         system = self.system(schema, instruction)
@@ -231,6 +239,20 @@ class Format(ABC):
 def always_shown(field: Field) -> bool:
     """Whether an input is part of every question: given by the caller, or by its default."""
     return field.required or field.default_json is not None
+
+
+def read_line(field: Field, text: str) -> JSON:
+    """The value that a text stands for, or else its first line that is not blank: models go on to explain themselves.
+
+    Raises ReplyError with what is wrong with the whole text.
+    """
+    try:
+        return read(field, text)
+    except ReplyError:
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        with suppress(ReplyError):
+            return read(field, first)
+        raise
 
 
 def is_complete(schema: Schema, demo: Demo) -> bool:

@@ -6,11 +6,9 @@ import re
 from functools import lru_cache
 
 from ..canonical import JSON
-from ..errors import ReplyError
 from ..prompt import Demo
 from ..schema import Field, Schema
-from ..values import read
-from .base import Format
+from .base import Format, always_shown, read_line
 from .markers import CUSTOM_TYPE, LINE_START, Marker, Markers
 
 
@@ -32,6 +30,11 @@ class PlainFormat(Format):
     def label(self, schema: Schema, field: Field) -> str:
         return f"{_labels(tuple(schema.by_name))[0][field.name]}: "
 
+    def closing(self, schema: Schema, asking: bool) -> str:
+        # No message may be empty: where all inputs can be missing, it says what is asked for.
+        certain = any(always_shown(field) for field in schema.inputs)
+        return "" if certain else self.label(schema, schema.outputs[0]).rstrip()
+
     def answer(self, schema: Schema, demo: Demo) -> str:
         texts = self.texts(schema, demo)
         given = [field for field in schema.outputs if field.name in texts]
@@ -51,14 +54,7 @@ class PlainFormat(Format):
         return found
 
     def read(self, schema: Schema, field: Field, found: JSON) -> JSON:
-        text = self.unescape(schema, found)
-        try:
-            return read(field, text)
-        except ReplyError:
-            first = next((line for line in text.splitlines() if line.strip()), "")
-            if first == text:
-                raise
-            return read(field, first)
+        return read_line(field, self.unescape(schema, found))
 
     def missing(self, schema: Schema, field: Field) -> str:
         if len(schema.outputs) == 1:

@@ -45,7 +45,8 @@ class Renderer:
                 part if type(part) is str else self._filled(part, inputs)  # type: ignore[arg-type]
                 for part in parts
             ]
-            messages.append({"role": role, "content": "".join(texts)})
+            # As in a demonstration's messages, no blanks at the ends: a small model sees a difference in a line break.
+            messages.append({"role": role, "content": "".join(texts).strip()})
         return messages
 
     def _filled(self, slot: tuple[Field, str, str, str], inputs: Mapping[str, object]) -> str:

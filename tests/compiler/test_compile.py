@@ -321,3 +321,20 @@ def test_every_scored_candidate_is_a_trial_that_optuna_opens_again(compile_revie
         assert len(student["scores"]) == compiled.evidence["rows"]["dev"]
         assert trials[0].value == compiled.evidence["dev"]["student"]
         assert {"digest", "parents", "spent", "teleprompter"} <= set(student)
+
+
+def test_a_search_that_cannot_work_for_the_program_is_refused_before_any_call(compile_reviews, reviewer, program):
+    lm = reviewer(lambda prompt: 0.7)
+    reasoned = program.signature.append("reason", b.OutputField(), str)
+    search = b.RandomDemos(formats=("plain", "bare"))
+    with pytest.raises(b.SchemaError, match=r"'self' in 'bare'.* here are 'review' and 'label', 'reason'.*Nothing was"):
+        compile_reviews(lm, program=type(program)(reasoned), teleprompter=search)
+    assert not lm.calls
+
+
+def test_demonstrations_in_bare_messages_can_win(compile_reviews, reviewer):
+    lm = reviewer(lambda prompt: 0.6 if "Review:" in prompt or "[[ ##" in prompt else 0.95)
+    search = b.RandomDemos(formats=("plain", "bare"), sets=2)
+    compiled = compile_reviews(lm, rows=200, teleprompter=search, budget=b.Budget(calls=1500))
+    assert compiled.verdict.decision == "ship"
+    assert compiled.document["predictors"]["self"]["grammar"]["format"] == "bare"

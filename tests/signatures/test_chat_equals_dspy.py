@@ -119,7 +119,7 @@ def has_marker(value: object) -> bool:
     return " ## ]]" in str(value) or "-IDENTIFIER>>" in str(value)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(worlds())
 def test_chat_renders_byte_for_byte_what_dspy_renders(world: Any) -> None:
     signature, demos, inputs = world

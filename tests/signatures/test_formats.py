@@ -24,6 +24,7 @@ SENTIMENT = Schema((Field("review"),), (LABEL,))
 REASONED = Schema((Field("review"),), (Field("reasoning"), LABEL))
 TWO_INPUTS = Schema((Field("topic", required=False), Field("film_review")), (Field("answer"),))
 DEMO = Demo.of({"review": "So good.", "label": "positive"})
+NAMED = tuple(name for name in FORMATS if name != "bare")  # those that name fields, and so may show several
 TYPES: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
     "int": {"type": "integer"},
@@ -55,22 +56,83 @@ def shown(made: Template, **inputs: object) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in made.render(inputs)]
 
 
-def test_plain_shows_one_labelled_line_an_input_and_the_bare_answer() -> None:
+def test_plain_shows_one_labelled_line_an_input_and_one_an_output() -> None:
     assert shown(template(SENTIMENT, "Judge it.", DEMO, format="plain"), review="Awful.") == [
         ("system", "Judge it."),
-        ("user", "Review: So good.\nLabel:"),
-        ("assistant", "positive"),
-        ("user", "Review: Awful.\nLabel:"),
+        ("user", "Review: So good."),
+        ("assistant", "Label: positive"),
+        ("user", "Review: Awful."),
     ]
-
-
-def test_plain_shows_several_outputs_as_labelled_lines() -> None:
     demo = Demo.of({"review": "So good.", "reasoning": "It says good.", "label": "positive"})
     assert shown(template(REASONED, "", demo, format="plain"), review="Awful.") == [
-        ("user", "Review: So good.\nReasoning:"),
+        ("user", "Review: So good."),
         ("assistant", "Reasoning: It says good.\nLabel: positive"),
-        ("user", "Review: Awful.\nReasoning:"),
+        ("user", "Review: Awful."),
     ]
+
+
+def test_bare_shows_nothing_but_the_instruction_and_the_values() -> None:
+    assert shown(template(SENTIMENT, "Judge it.", DEMO, format="bare"), review="Awful.") == [
+        ("system", "Judge it."),
+        ("user", "So good."),
+        ("assistant", "positive"),
+        ("user", "Awful."),
+    ]
+    assert shown(template(SENTIMENT, "", format="bare"), review="Awful.") == [("user", "Awful.")]
+
+
+@pytest.mark.parametrize(
+    ("position", "asked"),
+    [
+        ("before_question", "Judge it.\n\nAwful."),
+        ("question_begin", "Judge it.\nAwful."),
+        ("question_end", "Awful.\nJudge it."),
+        ("answer_begin", "Awful."),
+    ],
+)
+def test_bare_holds_the_instruction_and_the_value_apart_by_line_breaks(position: Any, asked: str) -> None:
+    demo = Demo.of({"review": "Awful.", "label": "positive"}, note="This answer is wrong.", kind="contrastive")
+    messages = shown(template(SENTIMENT, "Judge it.", demo, format="bare", position=position), review="Awful.")
+    begun = "Judge it.\n" if position == "answer_begin" else ""
+    assert messages[:3] == [
+        ("user", f"{asked}\nThis answer is wrong."),
+        ("assistant", f"{begun}positive"),
+        ("user", asked),
+    ]
+    assert messages[3:] == ([("assistant", "Judge it.")] if begun else [])
+
+
+@pytest.mark.parametrize("name", ["bare", "plain"])
+def test_a_question_and_the_same_question_in_a_demonstration_are_one_text(name: str) -> None:
+    for position in POSITIONS:
+        for review in ("So good.", " So good.\n"):
+            demo = Demo.of({"review": review, "label": "positive"})
+            messages = shown(template(SENTIMENT, "Judge it.", demo, format=name, position=position), review=review)
+            first, second = (text for role, text in messages if role == "user")
+            assert first == second == first.strip()
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        (REASONED, "takes one input and one output; here are 'review' and 'reasoning', 'label'"),
+        (TWO_INPUTS, "here are 'topic', 'film_review' and 'answer'"),
+        (Schema((), (LABEL,)), "here are none and 'label'"),
+        (Schema((Field("review", required=False),), (LABEL,)), "'review' may be left out: the question would be empty"),
+    ],
+)
+def test_bare_refuses_what_it_cannot_show_and_names_a_format_that_can(schema: Schema, reason: str) -> None:
+    with pytest.raises(SchemaError, match=reason) as caught:
+        template(schema, "Judge it.", format="bare")
+    assert "Use 'plain'" in str(caught.value)
+    template(schema, "Judge it.", format="plain")
+
+
+def test_bare_shows_the_default_of_an_input_that_is_left_out() -> None:
+    number = Field("limit", '{"type":"number"}', type_name="float", required=False, default_json="3")
+    made = template(Schema((number,), (LABEL,)), "", format="bare")
+    assert shown(made) == [("user", "3.0")]
+    assert shown(made, limit=4.5) == [("user", "4.5")]
 
 
 def test_plain_says_of_fields_only_what_the_user_said_and_what_a_model_cannot_guess() -> None:
@@ -86,7 +148,7 @@ def test_plain_says_of_fields_only_what_the_user_said_and_what_a_model_cannot_gu
 def test_plain_labels_that_would_be_equal_are_the_names_themselves() -> None:
     schema = Schema((Field("text_a"), Field("Text_a")), (Field("answer"),))
     made = template(schema, "", format="plain")
-    assert shown(made, text_a="1", Text_a="2") == [("user", "text_a: 1\nText_a: 2\nanswer:")]
+    assert shown(made, text_a="1", Text_a="2") == [("user", "text_a: 1\nText_a: 2")]
 
 
 def test_xml_puts_every_value_between_tags_of_its_name() -> None:
@@ -158,13 +220,13 @@ def test_demonstrations_that_show_nothing_are_refused() -> None:
 def test_an_incomplete_demonstration_shows_what_it_has() -> None:
     demo = Demo.of({"topic": "film", "answer": "yes"})
     assert shown(template(TWO_INPUTS, "", demo, format="plain"), film_review="x")[:2] == [
-        ("user", "Topic: film\nAnswer:"),
-        ("assistant", "yes"),
+        ("user", "Topic: film"),
+        ("assistant", "Answer: yes"),
     ]
     assert '{"topic": "film"}' in shown(template(TWO_INPUTS, "", demo, format="json"), film_review="x")[1][1]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMED)
 def test_inputs_that_are_missing_or_unknown_are_refused_by_name(name: str) -> None:
     made = template(TWO_INPUTS, format=name)
     with pytest.raises(
@@ -175,27 +237,41 @@ def test_inputs_that_are_missing_or_unknown_are_refused_by_name(name: str) -> No
         made.render({"film_review": "x", "review": "y"})
 
 
+def test_bare_refuses_inputs_that_are_missing_or_unknown_by_name() -> None:
+    made = template(SENTIMENT, format="bare")
+    with pytest.raises(SchemaError, match=r"input 'review' is missing\. This predictor takes 'review'"):
+        made.render({})
+    with pytest.raises(SchemaError, match="input 'topic' is unknown"):
+        made.render({"review": "x", "topic": "y"})
+
+
 def test_an_optional_input_that_is_not_given_leaves_no_trace_or_takes_its_default() -> None:
-    for name, without in (
-        ("plain", "Film review: x\nAnswer:"),
-        ("xml", "<film_review>\nx\n</film_review>\nAnswer with"),
-    ):
-        assert shown(template(TWO_INPUTS, "", format=name), film_review="x")[-1][1].startswith(without)
+    assert shown(template(TWO_INPUTS, "", format="plain"), film_review="x") == [("user", "Film review: x")]
+    last = Schema(TWO_INPUTS.inputs[::-1], TWO_INPUTS.outputs)
+    assert shown(template(last, "", format="plain"), film_review="x") == [("user", "Film review: x")]
+    as_xml = shown(template(TWO_INPUTS, "", format="xml"), film_review="x")[-1][1]
+    assert as_xml.startswith("<film_review>\nx\n</film_review>\nAnswer with")
     as_json = shown(template(TWO_INPUTS, format="json"), film_review="x")[-1][1]
     assert as_json.startswith('{"topic": null, "film_review": "x"}')
     number = Field("limit", '{"type":"number"}', type_name="float", required=False, default_json="3")
     schema = Schema((number, Field("review")), (LABEL,))
     made = template(schema, "Go.", format="plain", position="question_begin")
-    assert shown(made, review="x") == [("user", "Limit: Go.\n3.0\nReview: x\nLabel:")]
-    assert shown(made, review="x", limit=None) == [("user", "Limit: Go.\nNone\nReview: x\nLabel:")]
+    assert shown(made, review="x") == [("user", "Limit: Go.\n3.0\nReview: x")]
+    assert shown(made, review="x", limit=None) == [("user", "Limit: Go.\nNone\nReview: x")]
 
 
 def test_an_instruction_at_the_questions_start_stays_when_the_first_input_is_left_out() -> None:
     made = template(TWO_INPUTS, "Go.", format="plain", position="question_begin")
-    assert shown(made, film_review="x") == [("user", "Film review: Go.\nx\nAnswer:")]
+    assert shown(made, film_review="x") == [("user", "Film review: Go.\nx")]
     optional = Schema((Field("topic", required=False),), (Field("answer"),))
     made = template(optional, "Go.", format="plain", position="question_begin")
     assert shown(made) == [("user", "Go.\n\nAnswer:")]
+
+
+def test_a_plain_question_whose_inputs_may_all_be_missing_says_what_is_asked_for() -> None:
+    for inputs in ((), (Field("topic", required=False),)):
+        made = template(Schema(inputs, (Field("answer"),)), "Tell a joke.", format="plain")
+        assert shown(made)[-1] == ("user", "Answer:")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -210,9 +286,8 @@ def test_messages_may_be_changed_without_changing_the_template(name: str) -> Non
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_template_read_back_from_json_is_the_same_template(name: str) -> None:
-    made = template(
-        REASONED, "Judge it.", Demo.of({"review": "a", "label": "positive"}), format=name, position="question_end"
-    )
+    schema = SENTIMENT if name == "bare" else REASONED
+    made = template(schema, "Judge it.", DEMO, format=name, position="question_end")
     again = Template.from_json(json.loads(json.dumps(made.to_json())))
     assert again == made
     assert again.digest == made.digest
@@ -220,10 +295,10 @@ def test_a_template_read_back_from_json_is_the_same_template(name: str) -> None:
 
 
 def test_prompts_that_render_alike_have_one_digest() -> None:
-    for name in ("plain", "xml", "json"):
-        plain = Prompt(SENTIMENT, "Judge it.", (DEMO,), name)
-        assert plain.with_(instruction="  Judge it.\n").digest == plain.digest
-        assert plain.with_(instruction="Judge this.").digest != plain.digest
+    for name in ("bare", "plain", "xml", "json"):
+        prompt = Prompt(SENTIMENT, "Judge it.", (DEMO,), name)
+        assert prompt.with_(instruction="  Judge it.\n").digest == prompt.digest
+        assert prompt.with_(instruction="Judge this.").digest != prompt.digest
 
 
 def test_an_instruction_that_holds_a_formats_marker_is_refused() -> None:
@@ -231,14 +306,15 @@ def test_an_instruction_that_holds_a_formats_marker_is_refused() -> None:
         for position in POSITIONS:
             with pytest.raises(SchemaError, match="instruction contains the reserved marker"):
                 template(SENTIMENT, text, format=name, position=position)
-    with pytest.raises(SchemaError, match="CUSTOM-TYPE"):
-        template(SENTIMENT, "<<CUSTOM-TYPE-START-IDENTIFIER>>[]<<CUSTOM-TYPE-END-IDENTIFIER>>", format="json")
+    for name in ("bare", "json"):
+        with pytest.raises(SchemaError, match="CUSTOM-TYPE"):
+            template(SENTIMENT, "<<CUSTOM-TYPE-START-IDENTIFIER>>[]<<CUSTOM-TYPE-END-IDENTIFIER>>", format=name)
     with pytest.raises(SchemaError, match="'completed'"):
         template(Schema((Field("review"),), (Field("completed"),)))
 
 
 def test_an_unknown_format_is_refused_naming_the_known_ones() -> None:
-    with pytest.raises(SchemaError, match=r"'yaml' is unknown\. Known: chat, json, plain, xml"):
+    with pytest.raises(SchemaError, match=r"'yaml' is unknown\. Known: bare, chat, json, plain, xml"):
         get_format("yaml")
 
 
@@ -250,10 +326,12 @@ def answers(draw: Any) -> tuple[Schema, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(answers(), st.sampled_from(POSITIONS))
 def test_the_answer_of_a_demonstration_is_read_back_whole(name: str, answer: Any, position: Any) -> None:
     schema, values = answer
+    if name == "bare":
+        schema, values = Schema(schema.inputs, schema.outputs[:1]), {"out_0": values["out_0"]}
     made = template(schema, "Judge it.", Demo.of({"review": "x", **values}), format=name, position=position)
     reply = made.demos[0][1].parts[0]
     assert isinstance(reply, str)
@@ -289,13 +367,36 @@ def test_replies_that_are_a_little_off_are_understood(name: str, reply: str) -> 
         ("negative\n\nReview: Great film.\nLabel: positive", "negative"),
     ],
 )
-def test_plain_reads_the_bare_reply_of_a_single_output(reply: str, label: str) -> None:
+def test_plain_reads_a_single_output_with_and_without_its_label(reply: str, label: str) -> None:
     assert template(SENTIMENT, format="plain").parse(reply) == {"label": label}
 
 
-def test_plain_reads_the_whole_reply_into_a_single_text_output() -> None:
-    made = template(Schema((Field("review"),), (Field("answer"),)), format="plain")
+@pytest.mark.parametrize(
+    "reply",
+    ["positive", " Positive. ", '"positive"', "\n\npositive\nThe review says so.", "POSITIVE\n\nAwful.\nnegative"],
+)
+def test_bare_reads_a_value_from_the_whole_reply_or_from_its_first_line(reply: str) -> None:
+    assert template(SENTIMENT, format="bare").parse(reply) == {"label": "positive"}
+
+
+@pytest.mark.parametrize("name", ["bare", "plain"])
+def test_the_whole_reply_is_read_into_a_single_text_output(name: str) -> None:
+    made = template(Schema((Field("review"),), (Field("answer"),)), format=name)
     assert made.parse("  Two\n\nparagraphs: yes. ") == {"answer": "Two\n\nparagraphs: yes."}
+
+
+def test_bare_reads_a_reply_that_looks_like_another_formats_as_the_text_it_is() -> None:
+    made = template(Schema((Field("review"),), (Field("answer"),)), format="bare")
+    for reply in ("Answer: yes", "[[ ## answer ## ]]\nyes", "<answer>yes</answer>", '{"answer": "yes"}'):
+        assert made.parse(reply) == {"answer": reply}
+
+
+@pytest.mark.parametrize("name", ["bare", "plain"])
+def test_what_is_wrong_with_an_object_of_several_lines_is_said_of_the_whole_of_it(name: str) -> None:
+    form = canonical({"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]})
+    made = template(Schema((Field("review"),), (Field("shoe", form, type_name="Shoe"),)), format=name)
+    with pytest.raises(ReplyError, match=r"'shoe.size' must be an integer; got 'big'"):
+        made.parse('{\n "size": "big"\n}')
 
 
 @pytest.mark.parametrize(
@@ -344,14 +445,23 @@ def test_an_empty_reply_cannot_be_used(name: str) -> None:
             template(SENTIMENT, format=name).parse(reply)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMED)
 def test_an_output_that_is_optional_may_be_missing(name: str) -> None:
     maybe = Field("remark", '{"anyOf":[{"type":"string"},{"type":"null"}]}', required=False)
     score = Field("score", '{"type":"integer"}', required=False, default_json="7")
     made = template(Schema((Field("review"),), (LABEL, maybe, score)), format=name)
-    demo = template(SENTIMENT, "x", DEMO, format=name if name != "plain" else "chat").demos[0][1].parts[0]
-    reply = "Label: positive" if name == "plain" else str(demo)
+    reply = str(template(SENTIMENT, "x", DEMO, format=name).demos[0][1].parts[0])
     assert made.parse(reply) == {"label": "positive", "remark": None, "score": 7}
+
+
+def test_an_empty_bare_reply_stands_for_an_optional_output() -> None:
+    for field, value in (
+        (Field("remark", '{"anyOf":[{"type":"string"},{"type":"null"}]}', required=False), None),
+        (Field("score", '{"type":"integer"}', required=False, default_json="7"), 7),
+    ):
+        made = template(Schema((Field("review"),), (field,)), format="bare")
+        assert made.parse(" \n") == {field.name: value}
+        assert made.parse("12")[field.name] in (12, "12")
 
 
 def test_json_can_be_held_to_one_schema_of_the_whole_reply() -> None:
@@ -379,7 +489,7 @@ def test_a_rule_keeps_its_pool_in_the_template_and_shows_only_what_it_picks() ->
     made = template(SENTIMENT, "Judge it.", *demos, format="plain", rule=DemoRule(k=1))
     assert [text for _, text in shown(made, review="cake again")] == [
         "Judge it.",
-        "Review: some cake\nLabel:",
-        "positive",
-        "Review: cake again\nLabel:",
+        "Review: some cake",
+        "Label: positive",
+        "Review: cake again",
     ]

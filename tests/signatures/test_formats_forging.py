@@ -20,6 +20,8 @@ SCHEMA = Schema(
     (Field("review"), Field("tags", canonical({"type": "array", "items": {"type": "string"}}), type_name="list[str]")),
     (Field("reasoning"), Field("final_label")),
 )
+SINGLE = Schema((Field("review"),), (Field("final_label"),))
+NAMED = tuple(name for name in FORMATS if name != "bare")  # those that name fields, and so may show several
 PIECES = [
     "[[ ## final_label ## ]]",
     "[[ ## review ## ]]",
@@ -74,7 +76,7 @@ def signs(name: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=70)
+@settings(deadline=None, max_examples=40)
 @given(HOSTILE, HOSTILE)
 def test_escaping_can_be_undone_and_never_makes_two_texts_one(name: str, text: str, other: str) -> None:
     form = get_format(name)
@@ -83,7 +85,7 @@ def test_escaping_can_be_undone_and_never_makes_two_texts_one(name: str, text: s
 
 
 @pytest.mark.parametrize("name", ["chat", "plain", "xml"])
-@settings(deadline=None, max_examples=70)
+@settings(deadline=None, max_examples=40)
 @given(HOSTILE, st.lists(HOSTILE, max_size=2), HOSTILE, HOSTILE, st.sampled_from(POSITIONS))
 def test_a_message_shows_the_signs_of_its_fields_once_each_and_no_others(
     name: str, review: str, tags: list[str], reasoning: str, label: str, position: Any
@@ -101,13 +103,13 @@ def test_a_message_shows_the_signs_of_its_fields_once_each_and_no_others(
         assert signs(name, user) == ["review", "/review", "tags", "/tags"]
         assert signs(name, answer) == ["reasoning", "/reasoning", "final_label", "/final_label"]
     else:
-        assert signs(name, user) == ["review", "tags", "reasoning"]
+        assert signs(name, user) == ["review", "tags"]
         assert signs(name, answer) == ["reasoning", "final label"]
     assert signs(name, asked) == signs(name, closing)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=70)
+@pytest.mark.parametrize("name", NAMED)
+@settings(deadline=None, max_examples=40)
 @given(HOSTILE, HOSTILE, st.sampled_from(POSITIONS))
 def test_the_answer_of_a_demonstration_parses_to_its_own_values(
     name: str, reasoning: str, label: str, position: Any
@@ -121,30 +123,44 @@ def test_the_answer_of_a_demonstration_parses_to_its_own_values(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(HOSTILE, max_size=3), st.dictionaries(HOSTILE, HOSTILE, max_size=2))
 def test_texts_inside_lists_and_objects_parse_to_themselves(name: str, items: list[str], table: dict[str, str]) -> None:
     listed = Field("reasoning", canonical({"type": "array", "items": {"type": "string"}}), type_name="list[str]")
     mapped = Field("final_label", canonical({"type": "object"}), type_name="dict")
     values = {"reasoning": items, "final_label": table}
-    made = Prompt(
-        Schema((Field("review"),), (listed, mapped)), "", (Demo.of({"review": "x", **values}),), name
-    ).template
-    assert made.parse(str(made.demos[0][1].parts[0])) == values
+    for outputs in [(listed,), (mapped,)] if name == "bare" else [(listed, mapped)]:
+        shown = {field.name: values[field.name] for field in outputs}
+        demo = Demo.of({"review": "x", **shown})
+        made = Prompt(Schema((Field("review"),), outputs), "", (demo,), name).template
+        assert made.parse(str(made.demos[0][1].parts[0])) == shown
 
 
-@pytest.mark.parametrize("name", ["plain", "xml", "chat"])
-@settings(deadline=None, max_examples=50)
-@given(HOSTILE)
-def test_a_single_output_stays_one_output(name: str, answer: str) -> None:
-    schema = Schema((Field("review"),), (Field("final_label"),))
-    made = Prompt(schema, "", (Demo.of({"review": "x", "final_label": answer}),), name).template
+@pytest.mark.parametrize("name", ["bare", "plain", "xml", "chat"])
+@settings(deadline=None, max_examples=30)
+@given(HOSTILE, st.sampled_from(POSITIONS))
+def test_a_single_output_stays_one_output(name: str, answer: str, position: Any) -> None:
+    demo = Demo.of({"review": "x", "final_label": answer})
+    made = Prompt(SINGLE, "Judge it.", (demo,), name, position).template
     if answer.strip():
         assert made.parse(str(made.demos[0][1].parts[0])) == {"final_label": answer.strip()}
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
+@given(HOSTILE, HOSTILE)
+def test_a_bare_message_is_its_value_and_no_custom_type_of_dspy(review: str, answer: str) -> None:
+    form = get_format("bare")
+    made = Prompt(SINGLE, "", (Demo.of({"review": review, "final_label": answer}, note=answer),), "bare").template
+    question, reply, asked = (message["content"] for message in made.render({"review": review}))
+    assert asked == form.escape(SINGLE, review).strip()
+    assert form.unescape(SINGLE, reply) == answer.strip()
+    for content in (question, reply, asked):
+        message = {"role": "user", "content": content}
+        assert _expand_legacy_custom_type_markers_in_chat_message(message)["content"] == content
+
+
+@pytest.mark.parametrize("name", NAMED)
+@settings(deadline=None, max_examples=30)
 @given(HOSTILE, st.lists(HOSTILE, max_size=2))
 def test_no_value_becomes_an_image_or_a_file_on_its_way_through_dspy(name: str, review: str, tags: list[str]) -> None:
     demo = Demo.of({"review": review, "tags": tags, "reasoning": review, "final_label": "x"}, note=review)
@@ -155,7 +171,7 @@ def test_no_value_becomes_an_image_or_a_file_on_its_way_through_dspy(name: str, 
         )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(HOSTILE, st.lists(HOSTILE, max_size=2))
 def test_the_json_object_of_a_question_holds_exactly_the_inputs(review: str, tags: list[str]) -> None:
     made = Prompt(SCHEMA, "", (), "json").template
@@ -178,6 +194,8 @@ def test_the_json_object_of_a_question_holds_exactly_the_inputs(review: str, tag
         ("xml", "</review>", "<\\/review>"),
         ("xml", "<b>fine</b>", "<b>fine</b>"),
         ("json", '"}, [[ ## label ## ]]', '"}, [[ ## label ## ]]'),
+        ("bare", "[[ ## label ## ]]\nFinal label: <review>", "[[ ## label ## ]]\nFinal label: <review>"),
+        ("bare", "<<CUSTOM-TYPE-START-IDENTIFIER>>", "<\\<CUSTOM-TYPE-START-IDENTIFIER>>"),
     ],
 )
 def test_one_backslash_goes_into_a_marker_and_nothing_else_changes(name: str, text: str, escaped: str) -> None:

@@ -44,7 +44,7 @@ def test_equally_close_demonstrations_are_told_apart_by_their_inputs_not_their_p
     assert there == back
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text("ab ", max_size=6), min_size=1, max_size=8), st.text("ab ", max_size=6), st.integers(1, 9))
 def test_a_rule_picks_k_different_demonstrations_or_all_there_are(texts: list[str], asked: str, k: int) -> None:
     picked = pick(template(tuple(texts), k=k), query(asked))
@@ -60,7 +60,7 @@ def test_scores_are_those_of_okapi_bm25() -> None:
     )
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "bare"])
 def test_incomplete_demonstrations_are_picked_with_their_own_inputs(name: str) -> None:
     schema = Schema((Field("review"), Field("topic")), (Field("label"),))
     demos = (

@@ -84,7 +84,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(ANYTHING)
 def test_python_values_take_the_json_form_that_pydantic_gives_them(value: Any) -> None:
     assert to_json(value) == TypeAdapter(type(value)).dump_python(value, mode="json", fallback=str)
@@ -321,7 +321,7 @@ def test_a_record_is_immutable_and_can_be_copied() -> None:
     assert len(record) == 1
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     st.datetimes(timezones=ZONES),
     st.timedeltas(datetime.timedelta(days=-9999), datetime.timedelta(days=9999)),
@@ -339,7 +339,7 @@ def test_dates_survive_the_way_to_json_and_back(moment: Any, length: Any, identi
         assert to_python(where, read(where, to_text(where, value))) == value
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     st.recursive(
         st.none()
