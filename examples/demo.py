@@ -31,7 +31,7 @@ def replies_kept() -> int:
 
 def main() -> int:
     started = time.monotonic()
-    lm, calls = options("The demo: a sentiment classifier on a small model.", calls=600, max_tokens=40)
+    lm, calls = options("The demo: a sentiment classifier on a small model.", calls=400, max_tokens=40)
     arguments = {
         "trainset": b.load_examples(HERE / "data" / "reviews.jsonl", inputs=["review"]),
         "metric": b.exact_match("label"),

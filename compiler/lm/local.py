@@ -121,9 +121,10 @@ def _start(file: Path) -> Running:
 
 
 def threads() -> int:
-    """Half of the processors. What a model says does not depend on it.
+    """As many as there are processors with nothing else to do. What a model says does not depend on it.
 
-    The engine's threads wait for each other by spinning: with as many as processors, anything else that runs slows
-    all of them down (measured: 10 short calls on two busy processors, 137 s with two threads and 13 s with one).
+    The engine's threads wait for each other by spinning: one that must share its processor slows all of them down
+    (measured: 10 short calls on two busy processors, 137 s with two threads and 13 s with one).
     """
-    return max(1, (os.cpu_count() or 1) // 2)
+    processors = os.cpu_count() or 1
+    return max(1, min(processors, round(processors - os.getloadavg()[0])))
