@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, overload
 
 from ..signatures.canonical import JSON, digest
+from ..signatures.code_identity import code_identity
 from ..signatures.errors import BurnishError, ExampleError, MetricError
 from ..signatures.example import Example
 from . import matching
-from .code_identity import code_identity
 
 Function: TypeAlias = Callable[..., Any]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cached_property
-from types import CodeType, FunctionType, MethodType
+from functools import cached_property, partial
+from types import FunctionType, MethodType
 from typing import Any, Literal, TypeAlias
 
 from dspy import ChainOfThought, Module, Predict, settings
@@ -17,9 +16,11 @@ from dspy.adapters import ChatAdapter, JSONAdapter, XMLAdapter
 from pydantic import TypeAdapter
 
 from .candidate import Candidate, Part, Settings
-from .canonical import JSON, canonical, digest
+from .canonical import JSON, canonical
+from .code_identity import code_identity
 from .dspy_schema import schema_of
 from .errors import ProgramError, SchemaError
+from .pipeline import Pipeline
 from .prompt import Demo, Prompt
 from .schema import Field, Schema
 from .values import to_json
@@ -129,8 +130,6 @@ def _module(program: object) -> Module:
 
 
 def _kind(module: Module) -> Kind:
-    from .pipeline import Pipeline
-
     if type(module) in (Predict, ChainOfThought):
         return "predictor"
     return "pipeline" if type(module) is Pipeline else "module"
@@ -288,64 +287,23 @@ def _identity(module: Module, kind: Kind, schemas: Mapping[str, Schema], spec: J
         "kind": kind,
         "class": type(module).__qualname__,
         "schemas": digests,
-        "code": digest(_member(module, set())),
+        "code": code_identity(module, _counted),
     }
 
 
-def _member(value: object, seen: set[int]) -> JSON:
-    """What identifies a module or one of its members: code by its source, plain values by themselves.
-
-    Objects of other kinds count by their class alone, functions that the code calls elsewhere do not count.
-    """
-    if value is None or isinstance(value, bool | int | float | str):
-        return repr(value)
-    if isinstance(value, FunctionType | MethodType) or inspect.isclass(value):
-        return _code(value)
-    if id(value) in seen:
-        return "seen"
-    seen.add(id(value))
+def _counted(value: object) -> object:
+    """What counts in a module's identity: its own classes and its members; of other objects the class alone, since what
+    they hold may change while they run."""
     if isinstance(value, Predict):
         return "predictor"
     if isinstance(value, Module):
-        members = {name: _member(inner, seen) for name, inner in vars(value).items() if name not in _RUNTIME_STATE}
-        return [_class_code(type(value)), members]
-    if isinstance(value, dict):
-        return [[repr(key), _member(inner, seen)] for key, inner in value.items()]
-    if isinstance(value, list | tuple):
-        return [_member(inner, seen) for inner in value]
-    return type(value).__qualname__
+        bases = type(value).__mro__
+        own = [base for base in bases if base is not object and base.__module__.split(".")[0] != "dspy"]
+        return [own, {name: inner for name, inner in sorted(vars(value).items()) if name not in _RUNTIME_STATE}]
+    if callable(value) and not (isinstance(value, FunctionType | MethodType | partial) or inspect.isclass(value)):
+        return type(value).__qualname__
+    return value
 
 
 # What a module collects while it runs.
 _RUNTIME_STATE = ("history", "callbacks", "_compiled")
-
-
-def _class_code(cls: type) -> JSON:
-    return [_code(base) for base in cls.__mro__ if base is not object and base.__module__.split(".")[0] != "dspy"]
-
-
-def _code(thing: Callable[..., Any] | type) -> JSON:
-    try:
-        source = inspect.getsource(thing).encode()
-    except (OSError, TypeError):
-        source = b"".join(_bytecode(code) for code in _codes(thing))
-    return [thing.__qualname__, hashlib.sha256(source).hexdigest()]
-
-
-def _codes(thing: Callable[..., Any] | type) -> Iterator[CodeType]:
-    functions = vars(thing).values() if inspect.isclass(thing) else [thing]
-    for function in functions:
-        code = getattr(function, "__code__", None)
-        if code is not None:
-            yield code
-
-
-def _bytecode(code: CodeType) -> bytes:
-    return b"\0".join([code.co_code, repr(code.co_names).encode(), *(_constant(c) for c in code.co_consts)])
-
-
-def _constant(value: object) -> bytes:
-    if isinstance(value, CodeType):
-        return _bytecode(value)
-    # The order of a set of strings differs from process to process.
-    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value).encode()

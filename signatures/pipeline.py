@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from dspy import ChainOfThought, Module, Predict, Prediction, Signature
+
 from .canonical import JSON
-from .dspy_bridge import ChainOfThought, Module, Predict, Prediction, Signature, schema_of
+from .dspy_schema import schema_of
 from .errors import SchemaError
 from .schema import Field, Schema
 

@@ -345,6 +345,23 @@ def test_the_identity_follows_code_fields_and_plain_settings_only():
     assert identity(dspy.Predict("a -> b")) != identity(dspy.Predict("a -> c"))
 
 
+def test_what_a_tool_of_the_program_collects_is_not_part_of_the_identity():
+    class Tool:
+        calls = 0
+
+        def __call__(self, text):
+            self.calls += 1
+            return text
+
+    tool = Tool()
+    module = Holder(tool=tool, search=tool.__call__, clean=lambda text: text.strip())
+    before = read_program(module).identity
+    tool("word")
+    assert read_program(module).identity == before
+    module.clean = lambda text: text.lower()
+    assert read_program(module).identity != before
+
+
 def test_the_identity_of_a_class_without_source_follows_its_bytecode():
     def made(word):
         space = {}
