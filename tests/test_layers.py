@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
 MAY_IMPORT_DSPY = re.compile(r"signatures/(dspy_\w+|pipeline)\.py|compiler/(lm/dspy_\w+|as_dspy|to_dspy)\.py")
+PROMPT = re.compile(r"burnish\.signatures\.(formats\b|prompt$|rules$)")
 
 
 def sources() -> list[str]:
@@ -57,6 +59,22 @@ def imported(source: str, *modules: str, for_types: bool = True) -> list[str]:
 def test_arrows_point_from_compiler_to_teleprompters_to_signatures(folder: str, above: tuple[str, ...]) -> None:
     wrong = {source: imported(source, *above) for source in sources() if source.startswith(folder + "/")}
     assert {source: names for source, names in wrong.items() if names} == {}
+
+
+def test_files_import_each_other_in_no_circles() -> None:
+    def module(source: str) -> str:
+        return ".".join(["burnish", *Path(source).with_suffix("").parts]).removesuffix(".__init__")
+
+    def node(name: str) -> str:
+        # A prompt asks its format for a template, and a format's template is made of the prompt's parts.
+        return "burnish.signatures.prompt" if PROMPT.match(name) else name
+
+    modules = {module(source) for source in sources()}
+    arrows: dict[str, set[str]] = {}
+    for source in sources():
+        found = {node(name) for name in imports(source) if name in modules}
+        arrows.setdefault(node(module(source)), set()).update(found - {node(module(source))})
+    TopologicalSorter(arrows).prepare()
 
 
 def test_the_package_imports_itself_relatively() -> None:
