@@ -67,9 +67,10 @@ def test_the_order_in_which_evidence_was_gathered_does_not_show(compiled_program
 def test_the_file_holds_no_key_no_address_and_no_path(compiled_program, monkeypatch, tmp_path):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://models.example.org:8000/v1")
-    lm = burnish.LM("small", api_key="sk-other", base_url="http://host.example.org/v1", extra_headers={"X-Key": "sk-3"})
-    models = {"models": {"task": lm.identity(), "others": [lm.identity()]}}
-    compiled = compiled_program(lm=lm.identity(), provenance=models, extra_headers={"X-Key": "sk-4"})
+    lm = burnish.LM("small", api_key="sk-other", base_url="http://host.example.org/v1")
+    identity = {**lm.identity(), "extra_headers": {"X-Key": "sk-3"}}
+    models = {"models": {"task": identity, "others": [identity]}}
+    compiled = compiled_program(lm=identity, provenance=models, extra_headers={"X-Key": "sk-4"})
     text = document_text(compiled.document)
     for secret in ("sk-", "example.org", "8000", "http", str(tmp_path), str(Path.home())):
         assert secret not in text
