@@ -107,7 +107,7 @@ def compile(
                 file=sys.stderr,
             )
             raise
-        work.progress.message(str(verdict))
+        work.progress.message(f"{verdict}\n{_bill(work.ledger)}")
         return compiled
 
 
@@ -296,6 +296,12 @@ def _open(
 def _judge(task: Task) -> JSON:
     judge = task.lms["judge"]
     return [{role: [lm.endpoint, lm.identity()] for role, lm in (("judge", judge), ("task", task.lms["task"]))}]
+
+
+def _bill(ledger: Ledger) -> str:
+    """What this process paid for, and what it did not have to."""
+    paid, counted = ledger.paid.spend.calls, ledger.spent().calls
+    return f"paid calls: {paid}; {max(0, counted - paid)} of {counted} were answered by earlier runs"
 
 
 def _show(work: Work) -> None:

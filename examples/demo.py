@@ -15,18 +15,9 @@ from options import options
 from sentiment import HERE, program
 
 import burnish as b
-from burnish.compiler.lm import ReplyCache
 
 FILE = Path("sentiment.json")
 REVIEWS = ("Nothing about this movie works.", "A warm, funny film that stays with you.")
-
-
-def replies_kept() -> int:
-    cache = ReplyCache()
-    try:
-        return cache.stats().entries
-    finally:
-        cache.close()
 
 
 def main() -> int:
@@ -41,14 +32,10 @@ def main() -> int:
     }
     print(b.plan(program, **arguments), "\n")
 
-    kept = replies_kept()
-    compiled = b.compile(program, **arguments)
-    paid = replies_kept() - kept
-
+    compiled = b.compile(program, **arguments)  # says at its end how many calls it paid for
     print(f"\n{compiled.show()}")
     compiled.save(FILE)
     digest = hashlib.sha256(FILE.read_bytes()).hexdigest()
-    print(f"paid calls: {paid} (replies that the cache did not hold)")
     print(f"saved: {FILE}, sha256 {digest}")
 
     classify = b.load(FILE, lm=lm)

@@ -92,6 +92,15 @@ def test_compile_writes_the_file_and_prints_verdict_and_parts(burnish_, folder):
     assert burnish.load("out.json").inputs == ("review",)
 
 
+def test_compile_says_what_it_paid_for_and_that_a_second_run_pays_nothing(burnish_, folder):
+    _, _, first = burnish_("compile", *COMPILE, "-o", "out.json")
+    _, _, second = burnish_("compile", *COMPILE, "-o", "again.json", "--run-dir", "elsewhere")
+    calls = int(first.split("paid calls: ")[1].split(";")[0])
+    assert calls > 100
+    assert f"paid calls: 0; {calls} of {calls} were answered by earlier runs" in second
+    assert (folder / "out.json").read_bytes() == (folder / "again.json").read_bytes()
+
+
 def test_compile_with_json_prints_one_object_for_a_machine(burnish_, folder):
     code, out, _ = burnish_("compile", *COMPILE, "-o", "out.json", "--json", "--quiet")
     printed = json.loads(out)
