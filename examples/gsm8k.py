@@ -28,7 +28,7 @@ program = b.ChainOfThought(Solve)
 
 
 def main() -> None:
-    lm, calls = options("Compile a chain of thought for GSM8K.", calls=160, max_tokens=160)
+    lm, calls = options("Compile a chain of thought for GSM8K.", calls=100, max_tokens=120)
     compiled = b.compile(
         program,
         trainset=b.load_examples(HERE / "data" / "gsm8k.jsonl", inputs=["question"]),

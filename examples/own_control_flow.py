@@ -46,7 +46,7 @@ class ShortenThenClassify(b.Module):
 
 
 def main() -> None:
-    lm, calls = options("Compile a module with its own control flow.", calls=500, max_tokens=40)
+    lm, calls = options("Compile a module with its own control flow.", calls=400, max_tokens=40)
     compiled = b.compile(
         ShortenThenClassify(),
         trainset=b.load_examples(HERE / "data" / "reviews.jsonl", inputs=["review"], limit=300),
