@@ -17,6 +17,7 @@ Account: TypeAlias = Literal["search", "final"]
 
 FAULT_SHARE = 0.1  # of each limit, set aside at the start for attempts that may have been billed without a reply
 FINAL_SHARE = 0.4  # at most, for the final comparison
+SEARCH_SECONDS = 0.6  # of a limit in seconds; the rest is for the final comparison
 FLIGHT_SHARE = 3  # attempts in flight use at most a third of the fault account, so that a kill cannot empty it
 DEFAULT_CALLS = 2000
 USD_UNITS = 10**12  # dollars are added up as integers: the sum must not depend on the order of replies
@@ -69,6 +70,10 @@ class Budget:
         parts = [f"{self.calls} calls" if self.calls else "", f"{self.tokens} tokens" if self.tokens else ""]
         parts += [f"{self.usd:g} dollars" if self.usd else "", f"{self.seconds:g} seconds" if self.seconds else ""]
         return ", ".join(part for part in parts if part)
+
+
+class TimeUp(BudgetError):
+    """The time of the account is over: no new attempt is begun. Ends the account, never the run."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +149,10 @@ class Ledger:
         spent_seconds: float = 0.0,
     ) -> None:
         self.budget = budget
-        total = limit_of(budget)
-        need = Tally()
-        need.add(final_need)
-        self._faults = _Book(_share(total, lambda limit, _: int(limit * FAULT_SHARE), need))
-        final = _share(total, lambda limit, wanted: min(wanted, int(limit * FINAL_SHARE)), need)
-        search = Limit(*(_rest(total, name, self._faults.limit, final) for name in ("calls", "tokens", "usd")))
+        faults, search, final = _shares(budget, final_need)
+        self._faults = _Book(faults)
         self._books: dict[Account, _Book] = {"search": _Book(search), "final": _Book(final)}
+        self._compares = final_need != Spend()
         self._open: Account = "search"
         self._seen: set[bytes] = set()
         self._attempts = attempts
@@ -166,6 +168,12 @@ class Ledger:
             for bound in attempts.unanswered:
                 self._faults.spent.add(bound)
 
+    def resize(self, final_need: Spend) -> None:
+        """Shares the budget out anew once the first rows have told what an execution needs. Nothing is in flight."""
+        with self._lock:
+            _, self._books["search"].limit, self._books["final"].limit = _shares(self.budget, final_need)
+            self._compares = final_need != Spend()
+
     # admission
 
     def admit(self, account: Account, worst: Sequence[Spend]) -> int:
@@ -176,7 +184,7 @@ class Ledger:
         with self._lock:
             book = self._books[account]
             self._open = account
-            if book.shut or self._late():
+            if book.shut or self._late(account):
                 book.shut = True
                 return 0
             fitting = 0
@@ -188,16 +196,6 @@ class Ledger:
                 fitting += 1
             book.shut = fitting == 0
             return fitting
-
-    def extend(self, spend: Spend) -> bool:
-        """Reserves more for an execution that passed its worst case; False, and nothing reserved, where it cannot."""
-        with self._lock:
-            book = self._books[self._open]
-            book.reserved.add(spend)
-            if book.limit.holds(book.spent.plus(book.reserved)):
-                return True
-            book.reserved.add(spend, times=-1)
-            return False
 
     def settle(self, account: Account) -> None:
         """Drops what was reserved: all that was admitted is done and charged."""
@@ -218,9 +216,19 @@ class Ledger:
             if paid or self.budget.cached == "counted" or key in self._paid_before:
                 self._books[self._open].spent.add(spend)
 
-    def begin(self, key: str, bound: Spend) -> None:
-        """Writes an attempt ahead of sending it. Raises BudgetError when the fault account is overdrawn."""
+    def is_charged(self, key: str) -> bool:
+        """Whether this run has booked the request already, so that asking again costs nothing."""
         with self._lock:
+            return bytes.fromhex(key[:32]) in self._seen
+
+    def begin(self, key: str, bound: Spend) -> None:
+        """Writes an attempt ahead of sending it.
+
+        Raises BudgetError when the fault account is overdrawn, TimeUp when the time of the open account is over.
+        """
+        with self._lock:
+            if self._late(self._open):
+                raise TimeUp(f"{self.budget.seconds:g} seconds are over")
             if not self._faults.limit.holds(self._faults.spent):
                 raise BudgetError(self._fault_message())
             if self._attempts is not None:
@@ -295,7 +303,7 @@ class Ledger:
         one.add(worst)
         with self._lock:
             book = self._books[account]
-            if book.shut or self._late():
+            if book.shut or self._late(account):
                 return 0
             used = book.spent.plus(book.reserved)
             fits = [
@@ -314,8 +322,11 @@ class Ledger:
         """Wall time used, this process and earlier ones of the same run."""
         return self._clock() - self._started
 
-    def _late(self) -> bool:
-        return self.budget.seconds is not None and self.seconds >= self.budget.seconds
+    def _late(self, account: Account) -> bool:
+        if self.budget.seconds is None:
+            return False
+        share = SEARCH_SECONDS if account == "search" and self._compares else 1.0
+        return self.seconds >= share * self.budget.seconds
 
     def _fault_message(self) -> str:
         faults = self._faults.spent.spend
@@ -332,17 +343,17 @@ def limit_of(budget: Budget) -> Limit:
     return Limit(budget.calls, budget.tokens, None if budget.usd is None else round(budget.usd * USD_UNITS))
 
 
-def _share(total: Limit, take: Callable[[int, int], int], need: Tally) -> Limit:
-    return Limit(
-        None if total.calls is None else take(total.calls, need.calls),
-        None if total.tokens is None else take(total.tokens, need.tokens),
-        None if total.usd is None else take(total.usd, need.usd),
-    )
-
-
-def _rest(total: Limit, name: str, faults: Limit, final: Limit) -> int | None:
-    whole = getattr(total, name)
-    if whole is None:
-        return None
-    rest: int = whole - getattr(faults, name) - getattr(final, name)
-    return rest
+def _shares(budget: Budget, final_need: Spend) -> tuple[Limit, Limit, Limit]:
+    """Limits of the fault account, the search account and the final account."""
+    need = Tally()
+    need.add(final_need)
+    total = limit_of(budget)
+    shares: list[tuple[int | None, int | None, int | None]] = []
+    for whole, wanted in ((total.calls, need.calls), (total.tokens, need.tokens), (total.usd, need.usd)):
+        if whole is None:
+            shares.append((None, None, None))
+            continue
+        faults, final = int(whole * FAULT_SHARE), min(wanted, int(whole * FINAL_SHARE))
+        shares.append((faults, whole - faults - final, final))
+    faults_limit, search_limit, final_limit = (Limit(*limits) for limits in zip(*shares, strict=True))
+    return faults_limit, search_limit, final_limit

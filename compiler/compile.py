@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from .journal import Journal
 from .metrics import Metric
 from .plan import MIN_PAIRS, Plan, Sizing, make_plan, needed, size_up
 from .progress import Progress
+from .provenance import evidence, provenance
+from .remeasure import remeasure
 from .run import Run
 from .study import Study
 from .task import Task, prepare
@@ -95,8 +97,8 @@ def compile(
         work = _open(task, sizing, None if run_dir is None else Path(run_dir), progress, storage, opened)
         try:
             finalist = search(task, work)
-            verdict = final_comparison(task, sizing, work, finalist)
-            compiled = _freeze(task, sizing, work, finalist, verdict)
+            verdict = final_comparison(task, work, finalist)
+            compiled = _freeze(task, work, finalist, verdict)
             compiled.save(work.run.path("program.json"))
         except KeyboardInterrupt:
             work.client.stop()
@@ -157,29 +159,47 @@ def plan(
 
 @dataclass
 class Work:
-    """What is open while a compile runs."""
+    """What is open while a compile runs. was_cut: the budget ended the search. notes: what the evidence has to say."""
 
+    sizing: Sizing
     run: Run
     client: Client
     ledger: Ledger
     bench: Bench
     events: EventLog
     progress: Progress
+    was_cut: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def search(task: Task, work: Work) -> Candidate:
     """Scores the student, lets the teleprompter search until it is done or the budget ends, and fixes the finalist."""
     bench = work.bench
     try:
-        student = task.program.student
-        for rows in (bench.dev[:FIRST_ROWS], bench.dev):
-            stop_on_broken_program(rows, bench.predict(student, rows), FIRST_ROWS)
-        bench.score([student], origin=STUDENT)
+        _first_rows(task, work)
+        bench.score([task.program.student], origin=STUDENT)
         _drain(task, work)
     except BudgetSpent:
+        work.was_cut = True
         work.events.write("budget spent")
     ranking = bench.ranking()
     return ranking[0].score.candidate if ranking else task.program.student
+
+
+def _first_rows(task: Task, work: Work) -> None:
+    """Runs the student on its first rows and then on all of dev, and stops where its program is broken.
+
+    Where the calls of an execution are found out by making them, the first rows say how many rows of dev the budget
+    affords and what the final comparison needs.
+    """
+    bench, student = work.bench, task.program.student
+    first = bench.dev[:FIRST_ROWS]
+    stop_on_broken_program(first, bench.predict(student, first), FIRST_ROWS)
+    if bench.evaluator.is_measured:
+        work.sizing = size_up(task, bench.evaluator.needed)
+        work.ledger.resize(work.sizing.final_need)
+        bench.dev = work.sizing.splits.dev
+    stop_on_broken_program(bench.dev, bench.predict(student, bench.dev), FIRST_ROWS)
 
 
 def _drain(task: Task, work: Work) -> None:
@@ -199,25 +219,37 @@ def _drain(task: Task, work: Work) -> None:
         rounds.close()  # type: ignore[attr-defined]
 
 
-def final_comparison(task: Task, sizing: Sizing, work: Work, finalist: Candidate) -> Verdict:
+def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
     """Opens the holdout once: finalist and student on the same rows, one test, a verdict."""
-    student = task.program.student
+    student, sizing = task.program.student, work.sizing
+    if work.was_cut and sum(record.is_whole for record in work.bench.records) < 2:
+        return no_comparison("budget too small: it ended before a second candidate was scored", task.min_gain)
     if finalist == student:
         return same_program(task.min_gain)
     if not sizing.compares:
-        return no_comparison(f"budget too small. {needed(task, sizing)}", task.min_gain)
+        return no_comparison(f"no comparison: {needed(task, sizing)}", task.min_gain)
     old, new = _run_pairs(task, work, student, finalist)
     if len(old) < MIN_PAIRS:
         return no_comparison(f"budget too small: it paid for {len(old)} pairs. {needed(task, sizing)}", task.min_gain)
     comparison = compare(_values(old), _values(new), score_range=task.metric.range)
-    evaluator = work.bench.evaluator
-    report = {
-        metric.name: compare(
-            evaluator.report(metric, old, "final"), evaluator.report(metric, new, "final"), score_range=metric.range
-        )
-        for metric in task.report_metrics
-    }
+    report = {}
+    for metric in task.report_metrics:
+        both = _report(work, metric, old, new)
+        if both is not None:
+            report[metric.name] = compare(*both, score_range=metric.range)
     return decide(comparison, task.min_gain, report)
+
+
+def _report(
+    work: Work, metric: Metric, old: Sequence[tuple[Job, Outcome]], new: Sequence[tuple[Job, Outcome]]
+) -> tuple[list[float], list[float]] | None:
+    """A further metric on the holdout; None, with a note, where the budget does not pay for its judge."""
+    evaluator = work.bench.evaluator
+    try:
+        return remeasure(evaluator, metric, old, "final"), remeasure(evaluator, metric, new, "final")
+    except BudgetSpent:
+        work.notes.append(f"The report of {metric.name} was left out: the budget does not pay for its judge.")
+        return None
 
 
 def _values(done: Sequence[tuple[Job, Outcome]]) -> list[float]:
@@ -286,7 +318,7 @@ def _open(
         events,
         on_record,
     )
-    work = Work(run, client, ledger, bench, events, line)
+    work = Work(sizing, run, client, ledger, bench, events, line)
     evaluator.on_block = lambda: _show(work)
     if run.is_resumed:
         line.message(f"resuming {str(run.folder)!r}")
@@ -317,81 +349,15 @@ def _show(work: Work) -> None:
     )
 
 
-def _freeze(task: Task, sizing: Sizing, work: Work, finalist: Candidate, verdict: Verdict) -> CompiledProgram:
+def _freeze(task: Task, work: Work, finalist: Candidate, verdict: Verdict) -> CompiledProgram:
     shipped = finalist if verdict.decision == "ship" else task.program.student
     return freeze(
         task.program,
         shipped,
         lm=task.lms["task"].identity(),
         verdict=verdict.to_json(),
-        evidence=_evidence(sizing, work, finalist),
-        provenance=_provenance(task),
+        evidence=evidence(work.bench, work.sizing.splits, finalist, work.notes),
+        provenance=provenance(task),
         finalist=None if finalist == shipped else finalist,
         live_lm=task.lms["task"],
     )
-
-
-def _evidence(sizing: Sizing, work: Work, finalist: Candidate) -> dict[str, JSON]:
-    """How the finalist was found. Holds nothing that varies between equal runs."""
-    records = work.bench.records
-    spent = {account: work.ledger.spent(account) for account in ("search", "final")}
-    return {
-        "rows": {name: len(getattr(sizing.splits, name)) for name in ("pool", "dev", "holdout")},
-        "candidates": len(records),
-        "dev": {"student": records[0].score.mean if records else None, "best": _mean_of(records, finalist)},
-        "parts": parts_of(records, finalist),
-        "formats": formats_of(records),
-        "lineage": [record.to_json() for record in records if record.score.candidate == finalist],
-        "spent": {account: {"calls": s.calls, "tokens": s.tokens, "usd": s.usd} for account, s in spent.items()},
-        "failures": dict(sorted(work.bench.failures.items())),
-        "events": dict(sorted(work.events.counts.items())),
-        "notes": list(sizing.splits.notes),
-    }
-
-
-def parts_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, JSON]]:
-    """What each part of the finalist brought on dev: the student with one part after the other exchanged for the
-    finalist's (format, position, instruction, demonstrations), as far as such candidates were scored."""
-    if not records:
-        return []
-    means = {record.score.candidate.digest: record.score.mean for record in records if record.is_whole}
-    hybrid = records[0].score.candidate
-    rows: list[dict[str, JSON]] = [{"part": "student", "dev": means.get(hybrid.digest)}]
-    for name in ("format", "position", "instruction", "demos"):
-        previous = hybrid
-        for path in hybrid.predictors:
-            hybrid = hybrid.with_prompt(path, **{name: getattr(finalist.prompt(path), name)})
-        if name == "demos":
-            hybrid = finalist  # with its demonstration rule and settings
-        if hybrid != previous:
-            rows.append({"part": "demonstrations" if name == "demos" else name, "dev": means.get(hybrid.digest)})
-    return rows
-
-
-def formats_of(records: Sequence[Record]) -> dict[str, JSON]:
-    """For each format that was tried, the best dev score without and with demonstrations."""
-    found: dict[str, dict[str, JSON]] = {}
-    for record in records:
-        candidate = record.score.candidate
-        names = {candidate.prompt(path).format for path in candidate.predictors}
-        if record.is_whole and len(names) == 1:
-            best = found.setdefault(names.pop(), {"without": None, "with": None})
-            kind = "with" if candidate.demos else "without"
-            best[kind] = max(best[kind] or 0.0, record.score.mean)
-    return dict(sorted(found.items()))
-
-
-def _mean_of(records: Sequence[Record], candidate: Candidate) -> JSON:
-    return next((r.score.mean for r in records if r.is_whole and r.score.candidate == candidate), None)
-
-
-def _provenance(task: Task) -> dict[str, JSON]:
-    identity = task.identity
-    names = ("data", "teleprompter", "budget", "seed", "min_gain", "versions")
-    return {
-        **{name: identity[name] for name in names},
-        "metric": task.metric.name,
-        "metric_identity": digest(task.metric.identity),
-        "models": {role: lm.identity() for role, lm in sorted(task.lms.items())},
-        "program": digest(task.program.identity),
-    }

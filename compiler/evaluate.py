@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ..signatures.candidate import Candidate
-from ..signatures.canonical import digest
-from ..signatures.errors import BudgetSpent, BurnishError, ProgramError, ReplyError
+from ..signatures.errors import BudgetError, BudgetSpent, BurnishError, ProgramError, ReplyError
 from ..signatures.example import Example
-from ..teleprompters.base import Outcome, Spend, Step
-from .budget import Account, Ledger
+from ..teleprompters.base import Outcome, Spend
+from .budget import Account, Ledger, TimeUp
 from .execution import (
     BOUNDLESS,
     CURRENT,
     Execution,
+    Overdrawn,
     RowFailure,
-    Spoken,
-    advance,
     ask_judge,
     bound_of,
     call_predictor,
+    current,
     handed_over,
-    predict,
 )
-from .journal import Journal, Requests
-from .lm.failures import AttemptFailure
-from .lm.request import Reply, Request
+from .fast_path import Answers, Block
+from .journal import Journal
 from .metrics import Metric
 
 if TYPE_CHECKING:
@@ -40,19 +38,20 @@ if TYPE_CHECKING:
 
 BLOCK = 128  # executions admitted together; fixed, so that a budget cuts at the same place at any concurrency
 FIRST_ROWS = 3  # run one by one where the calls of an execution are not known before they were made
-FIRST_CALLS = 32  # the most calls that such a row may make
-UNKNOWN_ROOM = 2  # later prompts may be this much longer than those of the first rows
-
-Purpose: TypeAlias = Literal["score", "bootstrap"]
+UNKNOWN_ROOM = 2  # later prompts may be this much longer than those seen so far
+RUNAWAY = 1000  # calls on one example that no program means to make
 
 
 @dataclass(frozen=True)
 class Job:
-    """One execution to be done. purpose "bootstrap": the metric is called with the trace."""
+    """One execution to be done.
+
+    purpose: "score"; "bootstrap", where the metric is called with the trace; or the name of a further metric's report.
+    """
 
     candidate: Candidate
     example: Example
-    purpose: Purpose = "score"
+    purpose: str = "score"
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -75,7 +74,7 @@ class Evaluator:
     journal: Journal
     concurrency: int
     on_block: Callable[[], None] = lambda: None
-    _needed: Spend = Spend()  # the most that an execution was bounded by so far, where that is measured
+    needed: Spend = Spend()  # the largest worst case of an execution so far
     _measured: int = 0
     _done: set[tuple[str, str, str]] = field(default_factory=set)
     _pool: ThreadPoolExecutor | None = None
@@ -98,70 +97,56 @@ class Evaluator:
         """Outcomes of the jobs, in order, a block at a time. Raises BudgetSpent where the account shuts."""
         rest = list(jobs)
         while rest:
-            unknown = self.is_measured and self._measured < FIRST_ROWS
-            block = rest[: 1 if unknown else BLOCK]
+            block = rest[: self._block_size()]
             # What this run has done already costs nothing more; what only an earlier process did is charged again.
             worst = [Spend() if job.key in self._done else self.worst(job, account) for job in block]
             admitted = self.ledger.admit(account, worst)
             if not admitted:
                 raise BudgetSpent(f"the {account} account is shut")
-            try:
-                done = self._run_block(block[:admitted], worst[:admitted])
-            finally:
-                self.ledger.settle(account)
-            self._done.update(job.key for job, _ in done)
+            block = block[:admitted]
+            with self._settling(account):
+                done = self._run_block(block, worst)
+            for index, job in enumerate(block):
+                if index not in done:
+                    done[index] = self._run_alone(job, account)
+            self._done.update(job.key for job in block)
             self.on_block()
-            yield done
+            yield [(job, done[index]) for index, job in enumerate(block)]
             rest = rest[admitted:]
 
+    def _block_size(self) -> int:
+        if self.is_measured and self._measured < FIRST_ROWS:
+            return 1
+        # A limit in seconds cannot be reproduced anyway, and is kept best when little is in flight as it ends.
+        return BLOCK if self.ledger.budget.seconds is None else min(BLOCK, self.concurrency)
+
     def worst(self, job: Job, account: Account = "search") -> Spend:
-        """What an execution may cost at most."""
-        limited = self.ledger.budget.tokens is not None or self.ledger.budget.usd is not None
-        declared = self.ledger.budget.calls_per_example
+        """What an execution may cost at most. One that turns out to need more is run again when nothing else runs."""
         if not self.is_measured:
             (path,) = job.candidate.predictors
             part = job.candidate[path]
-            if limited:
+            if self._is_limited:
                 return bound_of(part, self.lms[part.settings.role], job.example.input_values)
             return Spend(2 if part.settings.reply_policy == "reask" else 1, BOUNDLESS, BOUNDLESS)
         if self._measured < FIRST_ROWS:
-            left = self.ledger.left(account)
-            calls = declared or (FIRST_CALLS if left.calls is None else max(1, min(FIRST_CALLS, left.calls)))
-            tokens = BOUNDLESS if left.tokens is None else max(1, left.tokens)
-            return Spend(calls, tokens, BOUNDLESS if left.usd is None else max(0.0, left.usd))
-        if not limited:
-            return Spend(declared or self._needed.calls, BOUNDLESS, BOUNDLESS)
-        needed = self._needed
-        return Spend(declared or needed.calls, UNKNOWN_ROOM * needed.tokens, UNKNOWN_ROOM * needed.usd)
+            return self._all_that_is_left(account)
+        calls = self.ledger.budget.calls_per_example or max(1, self.needed.calls)
+        if not self._is_limited:
+            return Spend(calls, BOUNDLESS, BOUNDLESS)
+        return Spend(calls, UNKNOWN_ROOM * self.needed.tokens, UNKNOWN_ROOM * self.needed.usd)
 
-    def report(self, metric: Metric, done: Sequence[tuple[Job, Outcome]], account: Account) -> list[float]:
-        """Scores of a further metric on outcomes that are there already. The program does not run again.
+    @property
+    def _is_limited(self) -> bool:
+        return self.ledger.budget.tokens is not None or self.ledger.budget.usd is not None
 
-        A row on which the program failed has the lowest score. Calls of the metric's judge draw on what the account has
-        left; BudgetError when that is too little.
-        """
-        purpose = f"report {digest(metric.identity)}"
-        scores: list[float] = []
-        for job, outcome in done:
-            row = self.journal.get(job.candidate.digest, job.example.digest, purpose)
-            if outcome.failure is not None:
-                scores.append(metric.range[0])
-            elif row is not None:
-                for key, spend in row[1]:
-                    self.ledger.charge(key, spend, paid=False)
-                scores.append(row[0].score)
-            else:
-                execution = Execution(job.candidate, self.lms, Spend(), self.ledger)
-                prediction = bridge().to_prediction(self.program, outcome.outputs)
-
-                def one(job: Job = job, execution: Execution = execution, prediction: Any = prediction) -> Outcome:
-                    return self._scored(job, execution, prediction, {}, metric)
-
-                (measured,) = self._in_threads({0: one}, {0: execution}).values()
-                self.journal.put([(job.candidate.digest, job.example.digest, purpose, measured, execution.requests)])
-                scores.append(measured.score)
-        self.ledger.settle(account)
-        return scores
+    def _all_that_is_left(self, account: Account) -> Spend:
+        left = self.ledger.left(account)
+        calls = self.ledger.budget.calls_per_example or RUNAWAY
+        return Spend(
+            calls if left.calls is None else min(calls, left.calls),
+            BOUNDLESS if left.tokens is None else left.tokens,
+            BOUNDLESS if left.usd is None else left.usd,
+        )
 
     def close(self) -> None:
         if self._pool is not None:
@@ -169,112 +154,84 @@ class Evaluator:
 
     # a block
 
-    def _run_block(self, jobs: Sequence[Job], worst: Sequence[Spend]) -> list[tuple[Job, Outcome]]:
+    def _run_block(self, jobs: Sequence[Job], worst: Sequence[Spend], *, alone: bool = False) -> dict[int, Outcome]:
+        """Outcomes by place in the block. Those whose execution was overdrawn are missing."""
         found: dict[int, Outcome] = {}
-        missing: list[int] = []
+        executions: dict[int, Execution] = {}
         for index, job in enumerate(jobs):
             row = self.journal.get(*job.key)
             if row is None:
-                missing.append(index)
+                booked = self.ledger if alone else None
+                executions[index] = Execution(job.candidate, self.lms, worst[index], booked)
                 continue
-            found[index], requests = row
+            found[index], requests, bound = row
             for key, spend in requests:
                 self.ledger.charge(key, spend, paid=False)
-            self._measure(requests, found[index])
-        executions = {i: Execution(jobs[i].candidate, self.lms, worst[i], self.ledger) for i in missing}
+            self._measure(bound)
         run = self._run_fast if self.is_fast else self._run_threads
-        found.update(run({i: jobs[i] for i in missing}, executions))
+        found.update(run({index: jobs[index] for index in executions}, executions))
         for index, execution in executions.items():
-            self._measure(execution.requests, found[index])
-        return [(job, found[index]) for index, job in enumerate(jobs)]
+            if index in found:
+                self._measure(execution.bound)
+        return found
 
-    def _measure(self, requests: Requests, outcome: Outcome) -> None:
-        """Remembers the most that an execution needed. From what was spent, so that a replay measures the same."""
+    def _run_alone(self, job: Job, account: Account) -> Outcome:
+        """An execution that needed more than was reserved, once more with all that is left: on replies that it has
+        paid for already, and when nothing else runs, so that what it finds does not depend on timing."""
+        worst = self._all_that_is_left(account)
+        if self.ledger.admit(account, [worst]):
+            with self._settling(account):
+                outcome = self._run_block([job], [worst], alone=True).get(0)
+            if outcome is not None:
+                return outcome
+        if worst.calls in (RUNAWAY, self.ledger.budget.calls_per_example):
+            raise BudgetError(
+                f"The program and its metric make more than {worst.calls} calls on {job.example.place or 'one row'}. "
+                "Declare the most they may make with Budget(..., calls_per_example=N). Everything paid for is kept."
+            )
+        raise BudgetSpent(f"the {account} account does not pay for {job.example.place or 'a row'}")
+
+    @contextmanager
+    def _settling(self, account: Account) -> Iterator[None]:
+        try:
+            yield
+        except TimeUp as end:
+            raise BudgetSpent(str(end)) from end
+        finally:
+            self.ledger.settle(account)
+
+    def _measure(self, bound: Spend) -> None:
         self._measured += 1
-        spend = outcome.spend
-        # A reply may be longer next time: count each request at twice what it took.
-        needed = Spend(len(requests), 2 * spend.tokens, 2 * spend.usd)
-        self._needed = Spend(
-            max(self._needed.calls, needed.calls, 1),
-            max(self._needed.tokens, needed.tokens),
-            max(self._needed.usd, needed.usd),
+        needed = self.needed
+        self.needed = Spend(
+            max(needed.calls, bound.calls), max(needed.tokens, bound.tokens), max(needed.usd, bound.usd)
         )
 
     # the fast path
 
     def _run_fast(self, jobs: Mapping[int, Job], executions: Mapping[int, Execution]) -> dict[int, Outcome]:
-        answers = self._answer_all(jobs, executions)
-        outcomes = self._measure_all(jobs, executions, answers)
-        self.journal.put([(*job.key, outcomes[i], executions[i].requests) for i, job in jobs.items()])
-        return outcomes
+        answers = self._answer(jobs, executions)
 
-    def _answer_all(
-        self, jobs: Mapping[int, Job], executions: Mapping[int, Execution]
-    ) -> dict[int, Spoken | RowFailure]:
-        """Drives every predictor of the block in step: all first requests together, then all re-asks."""
-        asking = {}
-        answers: dict[int, Spoken | RowFailure] = {}
-        waiting: dict[int, tuple[LM, Request]] = {}
-        for index, job in jobs.items():
-            (path,) = job.candidate.predictors
-            part = job.candidate[path]
-            lm = self.lms[part.settings.role]
-            asking[index] = (predict(part, lm, job.example.input_values), lm)
-            self._advance(index, asking, None, executions, waiting, answers)
-        while waiting:
-            order = list(waiting)
-            replies = self._replies([waiting.pop(index) for index in order])
-            for index, (lm, request, reply) in zip(order, replies, strict=True):
-                if isinstance(reply, Reply):
-                    executions[index].settle(lm, request, reply)
-                self._advance(index, asking, reply, executions, waiting, answers)
-        return answers
-
-    def _advance(
-        self,
-        index: int,
-        asking: Mapping[int, tuple[Any, LM]],
-        reply: Reply | AttemptFailure | None,
-        executions: Mapping[int, Execution],
-        waiting: dict[int, tuple[LM, Request]],
-        answers: dict[int, Spoken | RowFailure],
-    ) -> None:
-        generator, lm = asking[index]
-        step = advance(generator, reply)
-        if isinstance(step, Request):
-            waiting[index] = (lm, executions[index].number(lm, step))
-        else:
-            answers[index] = step
-
-    def _replies(self, jobs: Sequence[tuple[LM, Request]]) -> list[tuple[LM, Request, Reply | AttemptFailure]]:
-        # Hits are read here and now; only misses make the hop to the event loop.
-        replies: list[Reply | AttemptFailure | None] = [self.client.cached(lm, request) for lm, request in jobs]
-        missing = [index for index, reply in enumerate(replies) if reply is None]
-        for index, reply in zip(missing, self.client.send_many([jobs[i] for i in missing]), strict=True):
-            replies[index] = reply
-        return [(lm, request, reply) for (lm, request), reply in zip(jobs, replies, strict=True) if reply is not None]
-
-    def _measure_all(
-        self,
-        jobs: Mapping[int, Job],
-        executions: Mapping[int, Execution],
-        answers: Mapping[int, Spoken | RowFailure],
-    ) -> dict[int, Outcome]:
         def one(index: int) -> Outcome:
-            job, answer = jobs[index], answers[index]
+            job, execution, answer = jobs[index], executions[index], answers[index]
             if isinstance(answer, RowFailure):
-                return self._failed(answer, executions[index])
-            (path,) = job.candidate.predictors
-            executions[index].steps.append(Step(path, job.example.input_values, answer.outputs, answer.text))
+                return self._failed(answer, execution)
             try:
                 prediction = bridge().to_prediction(self.program, answer.outputs)
             except ReplyError as failure:  # a value may fit its schema and still not the user's own type
-                return self._failed(failure, executions[index])
-            return self._scored(job, executions[index], prediction, answer.outputs, self.metric)
+                return self._failed(failure, execution)
+            return self._scored(job, execution, prediction, answer.outputs)
 
-        if not self.metric.needs_thread:
-            return {index: one(index) for index in jobs}
-        return self._in_threads({index: partial(one, index) for index in jobs}, executions)
+        if self.metric.needs_thread:
+            outcomes = self._in_threads({index: partial(one, index) for index in answers}, executions)
+        else:
+            outcomes = {index: one(index) for index in answers}
+        self.journal.put([(*jobs[i].key, o, executions[i].requests, executions[i].bound) for i, o in outcomes.items()])
+        return outcomes
+
+    def _answer(self, jobs: Mapping[int, Job], executions: Mapping[int, Execution]) -> Answers:
+        work = {index: (job.candidate, job.example) for index, job in jobs.items()}
+        return Block(self.client, self.lms, executions).answer(work)
 
     # programs with their own code
 
@@ -282,65 +239,65 @@ class Evaluator:
         def one(index: int) -> Outcome:
             job, execution = jobs[index], executions[index]
             outcome = self._execute(job, execution)
-            if execution.fatal is None:
-                self.journal.put([(*job.key, outcome, execution.requests)])
+            self.journal.put([(*job.key, outcome, execution.requests, execution.bound)])
             return outcome
 
         return self._in_threads({index: partial(one, index) for index in jobs}, executions)
 
     def _execute(self, job: Job, execution: Execution) -> Outcome:
         try:
-            prediction = bridge().run(self._bound_module(job.candidate), job.example.input_values)
-        except ReplyError as failure:  # a value may fit its schema and still not the user's own type
-            return self._failed(failure, execution)
-        except BurnishError:
+            prediction = bridge().run(self._bound_module(job.candidate), job.example.input_values, execution)
+        except (KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # the user's program may raise anything on an odd reply
+        except BaseException as error:  # the user's program may raise anything on an odd reply
             if execution.fatal is not None:
                 raise execution.fatal from error
-            reason = f"{type(error).__name__}: {error}"
-            return self._failed(RowFailure("program_error", reason), execution)
+            cause = _leaf(error)
+            if isinstance(cause, ReplyError):  # a value may also fit its schema and still not the user's own type
+                return self._failed(cause, execution)
+            if isinstance(cause, BurnishError) or not isinstance(cause, Exception):
+                raise cause from None
+            return self._failed(RowFailure("program_error", f"{type(cause).__name__}: {cause}"), execution)
         if execution.fatal is not None:
             raise execution.fatal
-        return self._scored(job, execution, prediction, bridge().prediction_to_json(prediction), self.metric)
+        return self._scored(job, execution, prediction, bridge().prediction_to_json(prediction))
 
     def _bind(self, candidate: Candidate) -> Any:
         def call(path: str, inputs: Mapping[str, Any]) -> Any:
             if self.program.kind == "pipeline":
                 inputs = handed_over(inputs)
-            spoken = call_predictor(self.client, path, inputs)
+            # dspy.Parallel hands on its own context to its threads, and no other.
+            execution = CURRENT.get() or bridge().carried() or current(f"predictor {path!r}")
+            spoken = call_predictor(self.client, execution, path, inputs)
             return bridge().Called(outputs=spoken.outputs, text=spoken.text)
 
         return bridge().bind(self.program, candidate, call)
 
     # metrics
 
-    def _scored(
-        self, job: Job, execution: Execution, prediction: Any, outputs: Mapping[str, Any], metric: Metric
-    ) -> Outcome:
-        trace = bridge().metric_trace(self.program, execution.steps) if job.purpose == "bootstrap" else None
+    def _scored(self, job: Job, execution: Execution, prediction: Any, outputs: Mapping[str, Any]) -> Outcome:
+        trace = bridge().metric_trace(self.program, execution.trace) if job.purpose == "bootstrap" else None
         example = bridge().to_dspy_example(job.example, self.program)
-        if metric.needs_thread:
-            from .judge import bind_judge
-
-            judge = self.lms["judge"]
-            with (
-                bind_judge(lambda messages, params: ask_judge(self.client, judge, messages, params)),
-                bridge().metric_context(
-                    judge, lambda messages, params: ask_judge(self.client, judge, messages, params)
-                ),
-            ):
-                score, feedback = metric.measure(example, prediction, trace)
-        else:
-            score, feedback = metric.measure(example, prediction, trace)
+        with self._judging() if self.metric.needs_thread else nullcontext():
+            score, feedback = self.metric.measure(example, prediction, trace)
         if execution.fatal is not None:
             raise execution.fatal
-        return Outcome(score, dict(outputs), feedback, tuple(execution.steps), spend=execution.spend)
+        return Outcome(score, dict(outputs), feedback, execution.trace, spend=execution.spend)
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        """Where a metric's own calls go: to the judge LM, metered, on behalf of the execution of this thread."""
+        from .judge import bind_judge
+
+        judge = self.lms["judge"]
+        ask = partial(ask_judge, self.client, judge)
+        with bind_judge(ask), bridge().metric_context(judge, ask):
+            yield
 
     def _failed(self, failure: ReplyError, execution: Execution) -> Outcome:
         return Outcome(
             self.metric.range[0],
-            trace=tuple(execution.steps),
+            trace=execution.trace,
             failure=failure.kind if isinstance(failure, RowFailure) else "unparsed",
             reason=str(failure),
             spend=execution.spend,
@@ -351,16 +308,31 @@ class Evaluator:
     def _in_threads(
         self, work: Mapping[int, Callable[[], Outcome]], executions: Mapping[int, Execution]
     ) -> dict[int, Outcome]:
+        """Outcomes of the work that was not overdrawn. Raises the first failure in the order of the rows."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="burnish")
         futures: dict[int, Future[Outcome]] = {}
         for index, one in work.items():
             context = copy_context()
             context.run(CURRENT.set, executions[index])
-            futures[index] = self._pool.submit(context.run, one)
+            futures[index] = self._pool.submit(context.run, _at_home, executions[index], one)
         wait(futures.values())
-        # The first failure in the order of the rows, whichever came first in time.
-        return {index: future.result() for index, future in futures.items()}
+        return {i: future.result() for i, future in futures.items() if not isinstance(future.exception(), Overdrawn)}
+
+
+def _at_home(execution: Execution, one: Callable[[], Outcome]) -> Outcome:
+    execution.settle_in()
+    return one()
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The error itself or, of a group, the first of ours in it, else its first."""
+    inside = getattr(error, "exceptions", None)
+    if not isinstance(inside, tuple) or not inside:
+        return error
+    leaves = [_leaf(one) for one in inside]
+    ours = [leaf for leaf in leaves if isinstance(leaf, BurnishError)]
+    return (ours or leaves)[0]
 
 
 def stop_on_broken_program(rows: Sequence[Example], outcomes: Sequence[Outcome], first_rows: int) -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ..signatures.candidate import Candidate, Part
-from ..signatures.canonical import JSON
-from ..signatures.errors import BudgetError, LMError, ProgramError, ReplyError
+from ..signatures.canonical import JSON, canonical
+from ..signatures.errors import LMError, MetricError, ProgramError, ReplyError
 from ..signatures.reask import reask_messages
 from ..signatures.values import to_json
 from ..teleprompters.base import FailureKind, Messages, Spend, Step
@@ -45,56 +45,79 @@ class Sender(Protocol):
     def send(self, lm: LM, request: Request) -> Reply: ...
 
 
-class Reserves(Protocol):
-    """Lets an execution have more than its worst case, while the account has room."""
+class Booked(Protocol):
+    """Tells which requests this run has paid for already."""
 
-    def extend(self, spend: Spend) -> bool: ...
+    def is_charged(self, key: str) -> bool: ...
+
+
+class Overdrawn(BaseException):
+    """An execution needs more than was reserved for it. Derives from BaseException so that no program swallows it."""
 
 
 @dataclass
 class Execution:
     """One run of a candidate on an example: numbers its requests, keeps to its worst case, adds up what it spent.
 
-    worst: what was reserved for it. fatal: the first error that must stop the run even if the program swallows it.
+    worst: what was reserved for it. booked: given when nothing else runs; what it has booked then costs nothing again.
+    bound: worst case of all requests so far. fatal: the first error that must stop the execution even if the program
+    swallows it.
     """
 
     candidate: Candidate
     lms: Mapping[str, LM]
     worst: Spend
-    reserves: Reserves
+    booked: Booked | None = None
+    bound: Spend = Spend()
     requests: list[tuple[str, Spend]] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
     fatal: BaseException | None = None
     _ordinals: dict[str, int] = field(default_factory=dict)
-    _bound: list[int | float] = field(default_factory=lambda: [0, 0, 0.0])
+    _needs: Spend = Spend()
+    _home: int = field(default_factory=threading.get_ident)
+    _steps: list[tuple[int, Step]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def number(self, lm: LM, request: Request) -> Request:
         """The request as the n-th equal one of this execution, its worst case deducted from what was reserved.
 
-        Raises BudgetError when the program makes more calls than were reserved and the account has no room for them.
+        Raises Overdrawn, before anything is sent, where the request does not fit into what was reserved.
         """
-        bound = lm.bound(request) if self.worst.tokens < BOUNDLESS else Spend(1)
+        limited = self.worst.tokens < BOUNDLESS or self.worst.usd < BOUNDLESS
+        bound = lm.bound(request) if limited else Spend(1)
         with self._lock:
             ordinal = self._ordinals.get(request.key, 0)
             self._ordinals[request.key] = ordinal + 1
-            self._bound = [self._bound[0] + bound.calls, self._bound[1] + bound.tokens, self._bound[2] + bound.usd]
-            within = (
-                self._bound[0] <= self.worst.calls
-                and self._bound[1] <= self.worst.tokens
-                and self._bound[2] <= self.worst.usd * (1 + 1e-9)
-            )
-        if not within and not self.reserves.extend(bound):
-            raise BudgetError(
-                f"The program made {self._bound[0]} calls on one example; {self.worst.calls} were reserved, the most "
-                "that its rows needed so far, and the budget has no room for more. Declare the most it may make with "
-                "Budget(..., calls_per_example=N). Everything paid for is kept; run again with the same run_dir."
-            )
-        return request.at(ordinal) if ordinal else request
+            request = request.at(ordinal) if ordinal else request
+            self.bound += bound
+            if self.booked is None or not self.booked.is_charged(request.key):
+                self._needs += bound
+            needs, worst = self._needs, self.worst
+            if needs.calls > worst.calls or needs.tokens > worst.tokens or needs.usd > worst.usd * (1 + 1e-9):
+                self.fatal = self.fatal or Overdrawn()
+                raise self.fatal
+        return request
 
     def settle(self, lm: LM, request: Request, reply: Reply) -> None:
         with self._lock:
             self.requests.append((request.key, lm.spend(request, reply)))
+
+    def settle_in(self) -> None:
+        """Says that the calling thread is the one that the execution belongs to."""
+        self._home = threading.get_ident()
+
+    def note(self, step: Step) -> None:
+        with self._lock:
+            self._steps.append((threading.get_ident(), step))
+
+    @property
+    def trace(self) -> tuple[Step, ...]:
+        """The steps in the order in which they ended; where several threads made them, in an order that does not depend
+        on which was faster: by predictor, then by inputs and outputs."""
+        steps = [step for _, step in self._steps]
+        if any(thread != self._home for thread, _ in self._steps):
+            paths = self.candidate.predictors
+            steps.sort(key=lambda s: (paths.index(s.path), canonical([dict(s.inputs), dict(s.outputs), s.reply])))
+        return tuple(steps)
 
     @property
     def spend(self) -> Spend:
@@ -165,13 +188,12 @@ def _unparsed(failure: ReplyError, finish: str) -> RowFailure:
     return RowFailure("unparsed", str(failure))
 
 
-def call_predictor(sender: Sender, path: str, inputs: Mapping[str, object]) -> Spoken:
-    """A predictor's call inside a user's program, on behalf of the execution of this thread.
+def call_predictor(sender: Sender, execution: Execution, path: str, inputs: Mapping[str, object]) -> Spoken:
+    """A predictor's call inside a user's program, on behalf of an execution.
 
     Errors that are no failure of the program (a dead server, a spent budget) are noted on the execution as well, since
     the program around it may catch them.
     """
-    execution = current(f"predictor {path!r}")
     part = execution.candidate[path]
     lm = execution.lms[part.settings.role]
     asking = predict(part, lm, inputs)
@@ -188,7 +210,7 @@ def call_predictor(sender: Sender, path: str, inputs: Mapping[str, object]) -> S
         execution.fatal = execution.fatal or error
         raise
     shown = {name: to_json(value) for name, value in inputs.items()}
-    execution.steps.append(Step(path, shown, spoken.outputs, spoken.text))
+    execution.note(Step(path, shown, spoken.outputs, spoken.text))
     return spoken
 
 
@@ -197,7 +219,7 @@ def handed_over(inputs: Mapping[str, object]) -> dict[str, object]:
 
     A frozen pipeline hands over just that, without the user's types, which may order or spell values in another way.
     """
-    given = {name: value for step in current("a pipeline's step").steps for name, value in step.outputs.items()}
+    given = {name: value for step in current("a pipeline's step").trace for name, value in step.outputs.items()}
     return {name: given.get(name, value) for name, value in inputs.items()}
 
 
@@ -211,13 +233,21 @@ def _answer(sender: Sender, execution: Execution, lm: LM, request: Request) -> R
 
 
 def ask_judge(sender: Sender, lm: LM, messages: Messages, params: Mapping[str, JSON]) -> str:
-    """A call of the judge LM inside a metric, on behalf of the execution of this thread."""
+    """A call of the judge LM inside a metric, on behalf of the execution of this thread.
+
+    Raises MetricError where a content filter or the context refuses it: the metric may decide what that means.
+    """
     execution = current("judge()")
     try:
         request = execution.number(lm, lm.chat(messages, **params))
         reply = sender.send(lm, request)
         execution.settle(lm, request, reply)
         return reply.text
+    except (ContentRefused, ContextOverflow) as failure:
+        raise MetricError(
+            f"The judge LM {lm.model!r} would not answer: {failure}. Catch burnish.MetricError in the metric and "
+            "return what such a row is worth, or take another judge_lm."
+        ) from failure
     except BaseException as error:
         execution.fatal = execution.fatal or error
         raise
@@ -228,7 +258,7 @@ def current(who: str) -> Execution:
     if execution is None:
         raise ProgramError(
             f"{who} was called in a thread that the program started by itself, where its run is not known. "
-            "Start threads with contextvars.copy_context().run, or use dspy.Parallel."
+            "Use dspy.Parallel or asyncio, or start threads with contextvars.copy_context().run."
         )
     return execution
 

@@ -38,7 +38,8 @@ class Journal:
             for index, (mark, _) in enumerate(self._row(name)):
                 self._places[bytes.fromhex(mark)] = (name, index)
 
-    def get(self, candidate: str, example: str, purpose: str) -> tuple[Outcome, Requests] | None:
+    def get(self, candidate: str, example: str, purpose: str) -> tuple[Outcome, Requests, Spend] | None:
+        """The outcome, its requests with what each cost, and the worst case of all of them."""
         place = self._places.get(self._mark(candidate, example, purpose)) if self._places else None
         if place is None:
             return None
@@ -47,18 +48,18 @@ class Journal:
         if index >= len(row):
             return None  # the row was damaged; its executions are done again, on replies from the cache
         _, data = row[index]
-        return _outcome(data), [(key, Spend(*cost)) for key, *cost in data["requests"]]
+        return _outcome(data), [(key, Spend(*cost)) for key, *cost in data["requests"]], Spend(*data["bound"])
 
-    def put(self, done: Sequence[tuple[str, str, str, Outcome, Requests]]) -> None:
-        """Writes (candidate, example, purpose, outcome, requests), all in one row. Durable on return."""
+    def put(self, done: Sequence[tuple[str, str, str, Outcome, Requests, Spend]]) -> None:
+        """Writes (candidate, example, purpose, outcome, requests, worst case), all in one row. Durable on return."""
         if not done:
             return
-        marks = [self._mark(*key) for *key, _, _ in done]
+        marks = [self._mark(candidate, example, purpose) for candidate, example, purpose, *_ in done]
         with self._writing:
             name = str(self._rows)
             self._rows += 1
         rows = zip(marks, done, strict=True)
-        self._store.set(name, [[mark.hex(), _data(outcome, requests)] for mark, (*_, outcome, requests) in rows])
+        self._store.set(name, [[mark.hex(), _data(one[3], one[4], one[5])] for mark, one in rows])
         self._places.update((mark, (name, index)) for index, mark in enumerate(marks))
 
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Journal:
         return hashlib.sha256(f"{self._identity} {candidate} {example} {purpose}".encode()).digest()[:16]
 
 
-def _data(outcome: Outcome, requests: Requests) -> dict[str, JSON]:
+def _data(outcome: Outcome, requests: Requests, bound: Spend) -> dict[str, JSON]:
     return {
         "score": outcome.score,
         "outputs": dict(outcome.outputs),
@@ -85,6 +86,7 @@ def _data(outcome: Outcome, requests: Requests) -> dict[str, JSON]:
         "failure": outcome.failure,
         "reason": outcome.reason,
         "requests": [[key, spend.calls, spend.tokens, spend.usd] for key, spend in requests],
+        "bound": [bound.calls, bound.tokens, bound.usd],
     }
 
 

@@ -11,6 +11,7 @@ from ..signatures.errors import BudgetSpent, ProgramError
 from ..signatures.example import Example
 from ..signatures.prompt import Demo, Prompt
 from ..teleprompters.base import Spend
+from .budget import TimeUp
 from .lm.logprobs import continuation_logprobs
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def label_logprobs(
                 raise BudgetSpent("the search account is shut")
             try:
                 means += threads.map(one, block[:admitted])
+            except TimeUp as end:
+                raise BudgetSpent(str(end)) from end
             finally:
                 ledger.settle("search")
     return means

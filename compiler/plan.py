@@ -16,6 +16,7 @@ from .splits import Splits, dev_cap
 from .workbench import MAX_INSTRUCTION
 
 if TYPE_CHECKING:
+    from .metrics import Metric
     from .task import Task
 
 MIN_PAIRS = 12  # fewer pairs cannot show a gain that is not overwhelming
@@ -49,11 +50,27 @@ class Sizing:
         return self.pairs >= MIN_PAIRS
 
 
-def size_up(task: Task) -> Sizing:
-    """Sizes from the program's own rendered prompts; no call is made."""
+def judges(metric: Metric) -> bool:
+    """Whether a metric's code speaks of judge(): it is then assumed to make one call a row."""
+    code = getattr(metric.fn, "__code__", None)
+    return metric.needs_thread and code is not None and "judge" in (*code.co_names, *code.co_freevars)
+
+
+def size_up(task: Task, measured: Spend | None = None) -> Sizing:
+    """Sizes from the program's own rendered prompts; no call is made.
+
+    measured: the worst case of an execution as the first rows have shown it, for programs and metrics with code of
+    their own.
+    """
     splits = task.splits
     expected, worst, longest = _execution(task, splits.dev)
-    per_pair = Spend(2 * worst.calls, worst.tokens + longest.tokens, worst.usd + longest.usd)
+    if measured is not None:
+        calls = task.budget.calls_per_example or max(1, measured.calls)
+        expected = Spend(calls, max(expected.tokens, measured.tokens // BYTES_PER_TOKEN), expected.usd)
+        worst = Spend(calls, max(worst.tokens, measured.tokens), max(worst.usd, measured.usd))
+        longest = Spend(calls, max(longest.tokens, 2 * measured.tokens), max(longest.usd, 2 * measured.usd))
+    report = sum(judges(metric) for metric in task.report_metrics)
+    per_pair = Spend(2 * (worst.calls + report), worst.tokens + longest.tokens, worst.usd + longest.usd)
     need = _times(per_pair, len(splits.holdout))
     pairs = min(len(splits.holdout), Ledger(task.budget, need).room("final", per_pair))
     if pairs < MIN_PAIRS:
@@ -140,7 +157,9 @@ def make_plan(task: Task) -> Plan:
     compared = len(splits.holdout) if sizing.compares else 0
     affordable = min(compared, ledger.room("final", _times(sizing.expected, 2)))
     asks = Spend(forecast.asks, ASK_TOKENS * forecast.asks, _usd(task, "optimizer", ASK_TOKENS) * forecast.asks)
-    most = _call_bound(task, sizing)
+    # What a metric asks its judge, and what a program makes of its inputs, has no bound that is known here.
+    is_bounded = task.program.kind == "predictor" and not any(map(judges, (task.metric, *task.report_metrics)))
+    most = _call_bound(task, sizing, forecast) if is_bounded else None
     search, final, faults = ledger.limits("search"), ledger.limits("final"), ledger.limits("faults")
     rows = [
         _row("search: the student on dev", _times(sizing.expected, student), search, most),
@@ -163,11 +182,11 @@ def make_plan(task: Task) -> Plan:
     )
 
 
-def _row(part: str, expected: Spend, limit: Limit, most: Spend) -> PlanRow:
+def _row(part: str, expected: Spend, limit: Limit, most: Spend | None) -> PlanRow:
     """A row whose upper bounds are the account's limits and, where only calls are limited, what those can cost."""
     calls, tokens = limit.calls, limit.tokens
     dollars = None if limit.usd is None else limit.usd / USD_UNITS
-    if calls is not None:
+    if calls is not None and most is not None:
         tokens = calls * most.tokens if tokens is None else tokens
         dollars = calls * most.usd if dollars is None else dollars
     return PlanRow(part, expected, calls, tokens, dollars)
@@ -181,17 +200,19 @@ def _notes(task: Task, sizing: Sizing) -> list[str]:
     ]
     if len(splits.dev) < len(task.splits.dev):
         notes.append(f"dev is cut from {len(task.splits.dev)} rows to {len(splits.dev)}: the budget affords no more.")
-    if not sizing.compares:
+    if len(splits.holdout) < MIN_PAIRS:
+        notes.append(f"No comparison: {needed(task, sizing)} The verdict will be inconclusive.")
+    elif not sizing.compares:
         notes.append(
             f"This budget is too small for a comparison: it pays for {sizing.pairs} of at least {MIN_PAIRS} pairs. "
             f"The verdict will be inconclusive. {needed(task, sizing)}"
         )
     elif sizing.pairs < len(splits.holdout):
         notes.append(f"The final account is sure to pay for {sizing.pairs} of {len(splits.holdout)} held-out rows.")
-    if task.program.kind != "predictor" and task.budget.calls_per_example is None:
+    if (task.program.kind != "predictor" or task.metric.needs_thread) and task.budget.calls_per_example is None:
         notes.append(
-            f"assumed: {sizing.expected.calls} calls per example, one a predictor; the first rows will tell. Declare "
-            "Budget(calls_per_example=N) if it varies."
+            f"assumed: {sizing.expected.calls} calls per example, one a predictor and one a judge; the first rows will "
+            "tell. Declare Budget(calls_per_example=N) if it varies."
         )
     if task.budget.seconds is not None:
         notes.append("A budget in seconds cannot be reproduced exactly.")
@@ -202,12 +223,15 @@ def _notes(task: Task, sizing: Sizing) -> list[str]:
 
 
 def needed(task: Task, sizing: Sizing) -> str:
-    """The budget that a comparison needs, in words."""
+    """What a comparison needs, in words."""
+    if len(sizing.splits.holdout) < MIN_PAIRS:
+        return f"The holdout has {len(sizing.splits.holdout)} rows and a comparison needs {MIN_PAIRS}: give more rows."
     calls = -(-2 * MIN_PAIRS * sizing.worst.calls * 5 // 2)  # the final account gets at most 40 %
     tokens = -(-MIN_PAIRS * (sizing.worst.tokens + sizing.longest.tokens) * 5 // 2)
-    if task.budget.tokens is not None:
-        return f"It needs Budget(tokens={tokens}) or more."
-    return f"It needs Budget(calls={calls}) or more."
+    usd = MIN_PAIRS * (sizing.worst.usd + sizing.longest.usd) * 5 / 2
+    wanted = {"calls": str(calls), "tokens": str(tokens), "usd": f"{usd:.2g}", "seconds": "more"}
+    limits = [f"{name}={value}" for name, value in wanted.items() if getattr(task.budget, name) is not None]
+    return f"It needs Budget({', '.join(limits)}) or more."
 
 
 def _searching(sizing: Sizing, forecast: Forecast) -> Spend:
@@ -220,7 +244,7 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     declared = task.budget.calls_per_example
     shown = rows[:SHOWN_ROWS]
     expected = worst = longest = Spend()
-    grown = MAX_INSTRUCTION + MOST_DEMOS * max(len(row.data.encode()) for row in shown)
+    grown = MAX_INSTRUCTION + MOST_DEMOS * max(len(row.data.encode("utf-8", "surrogatepass")) for row in shown)
     for _, part in parts:
         lm = task.lms[part.settings.role]
         if task.program.kind == "predictor":
@@ -239,6 +263,9 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
         worst += most
         share = most.usd / most.tokens if most.tokens else 0.0
         longest += Spend(most.calls, most.tokens + grown, (most.tokens + grown) * share)
+    if judges(task.metric):
+        asked = Spend(1, ASK_TOKENS, _usd(task, "judge", ASK_TOKENS))
+        expected, worst, longest = expected + asked, worst + asked, longest + asked
     calls = declared or expected.calls
     if declared is not None or task.program.kind != "predictor":
         worst = Spend(declared or worst.calls, worst.tokens, worst.usd)
@@ -246,9 +273,10 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     return Spend(calls, expected.tokens, expected.usd), worst, longest
 
 
-def _call_bound(task: Task, sizing: Sizing) -> Spend:
+def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:
     """The most that any one call can cost: a candidate on the longest row, or the optimizer LM with as much to read."""
-    return Spend(1, sizing.longest.tokens, max(sizing.longest.usd, _usd(task, "optimizer", sizing.longest.tokens)))
+    tokens = sizing.longest.tokens + forecast.reply_tokens
+    return Spend(1, tokens, max(sizing.longest.usd, *(_usd(task, role, tokens) for role in task.lms)))
 
 
 def _reply_tokens(part: object, rows: Sequence[Example]) -> int:

@@ -17,8 +17,8 @@ from ..signatures.errors import BudgetSpent, LMError, SchemaError
 from ..signatures.example import Example
 from ..teleprompters.base import Messages, Origin, Outcome, Remaining, Score, Spend
 from ..teleprompters.guards import Rejection, check
-from .budget import Ledger
-from .evaluate import Evaluator, Job, Purpose
+from .budget import Ledger, TimeUp
+from .evaluate import Evaluator, Job
 from .likelihood import label_logprobs
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
 from .lm.request import Reply, Request
@@ -101,6 +101,7 @@ class Bench:
     _scores: dict[str, dict[str, tuple[float, bool]]] = field(default_factory=dict)
     _recorded: set[str] = field(default_factory=set)
     _rejected: dict[str, str] = field(default_factory=dict)
+    _too_long: set[str] = field(default_factory=set)
     _draws: Counter[str] = field(default_factory=Counter)
     _draws_at_once: bool | None = None  # whether the optimizer LM answers n > 1; found out when first asked
     _seen_texts: dict[str, set[str]] = field(default_factory=dict)
@@ -134,10 +135,18 @@ class Bench:
             # While it is unknown whether one call gives n samples, one request finds out.
             wanted = short[:1] if at_once > 1 and self._draws_at_once is None else short
             wanted = [i for i in wanted for _ in range(1 if at_once > 1 else n - len(texts[i]))]
-            drawn = self._draw([requests[i] for i in wanted], at_once, temperature=temperature, max_tokens=max_tokens)
+            try:
+                drawn = self._draw(
+                    [requests[i] for i in wanted], at_once, temperature=temperature, max_tokens=max_tokens
+                )
+            except LMError:
+                if at_once == 1 or self._draws_at_once is not None:
+                    raise
+                self._draws_at_once = False  # a server may refuse n; whatever else was wrong shows without it too
+                continue
             for i, replies in zip(wanted, drawn, strict=True):
                 texts[i].extend(replies[: n - len(texts[i])])
-            if at_once > 1 and self._draws_at_once is None:
+            if at_once > 1 and self._draws_at_once is None and any(drawn[0]):
                 self._draws_at_once = len(drawn[0]) == n
         return texts
 
@@ -163,6 +172,8 @@ class Bench:
                 raise BudgetSpent("the search account is shut")
             try:
                 replies += self.client.send_many([(lm, request) for request in block[:admitted]])
+            except TimeUp as end:
+                raise BudgetSpent(str(end)) from end
             finally:
                 self.ledger.settle("search")
             self.evaluator.on_block()
@@ -193,7 +204,7 @@ class Bench:
     def bootstrap(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
         return self._outcomes(candidate, examples, "bootstrap")
 
-    def _outcomes(self, candidate: Candidate, examples: Sequence[Example], purpose: Purpose) -> list[Outcome]:
+    def _outcomes(self, candidate: Candidate, examples: Sequence[Example], purpose: str) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for block in self.evaluator.run([Job(candidate, example, purpose) for example in examples], "search"):
             for job, outcome in block:
@@ -246,7 +257,16 @@ class Bench:
         if job.example.digest not in scores and outcome.failure is not None:
             self.failures[outcome.failure] += 1
         scores[job.example.digest] = (outcome.score, outcome.failure is not None)
-        if outcome.failure == "overflow" and job.candidate.digest not in self._rejected:
+        if outcome.failure == "overflow":
+            self._note_overflow(job, outcome)
+
+    def _note_overflow(self, job: Job, outcome: Outcome) -> None:
+        """A candidate that overflows the context where the student does not is rejected; a row that is too long for the
+        student as well is a failure of the row."""
+        if job.candidate == self.student:
+            self._too_long.add(job.example.digest)
+            self.events.write("row too long", place=job.example.place, sentence=outcome.reason)
+        elif job.example.digest not in self._too_long and job.candidate.digest not in self._rejected:
             self._rejected[job.candidate.digest] = outcome.reason
             self.events.write("rejected", reason="overflow", sentence=outcome.reason)
 

@@ -162,7 +162,12 @@ def to_dspy(program: Program, candidate: Candidate, call: Caller) -> Module:
     return copy_with_leaves(program.module, leaves)
 
 
-def run(module: Module, inputs: Mapping[str, Any]) -> Prediction:
+def carried() -> Any:
+    """What `run` was told to carry, in the threads that dspy itself starts for a program (dspy.Parallel) too."""
+    return settings.get("burnish_carried")
+
+
+def run(module: Module, inputs: Mapping[str, Any], carry: object = None) -> Prediction:
     """Runs a bound program once, in the calling thread, and returns its Prediction. What the program raises passes.
 
     A program that has only `aforward()` runs in an event loop of its own. LM calls that do not go through a bound
@@ -170,7 +175,14 @@ def run(module: Module, inputs: Mapping[str, Any]) -> Prediction:
     """
     lent = _LentLM("bound", _refuse)
     with dspy.context(
-        lm=lent, burnish_lm=lent, trace=[], callbacks=[], disable_history=True, track_usage=False, send_stream=None
+        lm=lent,
+        burnish_lm=lent,
+        burnish_carried=carry,
+        trace=[],
+        callbacks=[],
+        disable_history=True,
+        track_usage=False,
+        send_stream=None,
     ):
         result = module(**inputs) if hasattr(type(module), "forward") else _run_async(module, inputs)
     if not isinstance(result, Prediction):

@@ -125,6 +125,7 @@ class APE(Teleprompter):
             executions=min(sizes.executions, executions),
             summary=f"APE: {count} instructions induced for each of {sizes.predictors} predictor(s), the best "
             f"{min(count, contest.finalists)} of them scored on all {sizes.dev} rows of dev.",
+            reply_tokens=self.each * self.max_tokens,
         )
 
     # sizes

@@ -137,6 +137,7 @@ class IterativeAPE(Teleprompter):
             executions=min(sizes.executions, sizes.predictors * (executions + min(finals, count * sizes.dev))),
             summary=f"IterativeAPE: {count} instructions induced for each of {sizes.predictors} predictor(s), at most "
             f"{self.rounds} rounds of rewording the best of them, the last {self.finalists} scored on all of dev.",
+            reply_tokens=max(self.start.each, self.variants) * self.start.max_tokens,
         )
 
     # sizes

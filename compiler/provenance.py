@@ -1,0 +1,77 @@
+"""What a compiled file says of how it came about: the search that found the finalist, and the inputs of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..signatures.candidate import Candidate
+from ..signatures.canonical import JSON, digest
+from .splits import Splits
+from .task import Task
+from .workbench import Bench, Record
+
+
+def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[str]) -> dict[str, JSON]:
+    """How the finalist was found. Holds nothing that varies between equal runs."""
+    records = bench.records
+    spent = {account: bench.ledger.spent(account) for account in ("search", "final")}
+    return {
+        "rows": {name: len(getattr(splits, name)) for name in ("pool", "dev", "holdout")},
+        "candidates": len(records),
+        "dev": {"student": records[0].score.mean if records else None, "best": _mean_of(records, finalist)},
+        "parts": parts_of(records, finalist),
+        "formats": formats_of(records),
+        "lineage": [record.to_json() for record in records if record.score.candidate == finalist],
+        "spent": {account: {"calls": s.calls, "tokens": s.tokens, "usd": s.usd} for account, s in spent.items()},
+        "failures": dict(sorted(bench.failures.items())),
+        "events": dict(sorted(bench.events.counts.items())),
+        "notes": [*splits.notes, *notes],
+    }
+
+
+def parts_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, JSON]]:
+    """What each part of the finalist brought on dev: the student with one part after the other exchanged for the
+    finalist's (format, position, instruction, demonstrations), as far as such candidates were scored."""
+    if not records:
+        return []
+    means = {record.score.candidate.digest: record.score.mean for record in records if record.is_whole}
+    hybrid = records[0].score.candidate
+    rows: list[dict[str, JSON]] = [{"part": "student", "dev": means.get(hybrid.digest)}]
+    for name in ("format", "position", "instruction", "demos"):
+        previous = hybrid
+        for path in hybrid.predictors:
+            hybrid = hybrid.with_prompt(path, **{name: getattr(finalist.prompt(path), name)})
+        if name == "demos":
+            hybrid = finalist  # with its demonstration rule and settings
+        if hybrid != previous:
+            rows.append({"part": "demonstrations" if name == "demos" else name, "dev": means.get(hybrid.digest)})
+    return rows
+
+
+def formats_of(records: Sequence[Record]) -> dict[str, JSON]:
+    """For each format that was tried, the best dev score without and with demonstrations."""
+    found: dict[str, dict[str, JSON]] = {}
+    for record in records:
+        candidate = record.score.candidate
+        names = {candidate.prompt(path).format for path in candidate.predictors}
+        if record.is_whole and len(names) == 1:
+            best = found.setdefault(names.pop(), {"without": None, "with": None})
+            kind = "with" if candidate.demos else "without"
+            best[kind] = max(best[kind] or 0.0, record.score.mean)
+    return dict(sorted(found.items()))
+
+
+def _mean_of(records: Sequence[Record], candidate: Candidate) -> JSON:
+    return next((r.score.mean for r in records if r.is_whole and r.score.candidate == candidate), None)
+
+
+def provenance(task: Task) -> dict[str, JSON]:
+    identity = task.identity
+    names = ("data", "teleprompter", "budget", "seed", "min_gain", "versions")
+    return {
+        **{name: identity[name] for name in names},
+        "metric": task.metric.name,
+        "metric_identity": digest(task.metric.identity),
+        "models": {role: lm.identity() for role, lm in sorted(task.lms.items())},
+        "program": digest(task.program.identity),
+    }
