@@ -11,13 +11,14 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.candidate import Candidate
-from ..signatures.errors import BudgetError, BudgetSpent, BurnishError, ProgramError, ReplyError
+from ..signatures.errors import BudgetSpent, BurnishError, ProgramError, ReplyError
 from ..signatures.example import Example
 from ..teleprompters.base import Outcome, Spend
 from .budget import Account, Ledger, TimeUp
 from .execution import (
     BOUNDLESS,
     CURRENT,
+    RUNAWAY,
     Execution,
     Overdrawn,
     RowFailure,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 BLOCK = 128  # executions admitted together; fixed, so that a budget cuts at the same place at any concurrency
 FIRST_ROWS = 3  # run one by one where the calls of an execution are not known before they were made
 UNKNOWN_ROOM = 2  # later prompts may be this much longer than those seen so far
-RUNAWAY = 1000  # calls on one example that no program means to make
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,8 @@ class Evaluator:
 
     def _all_that_is_left(self, account: Account) -> Spend:
         left = self.ledger.left(account)
-        calls = self.ledger.budget.calls_per_example or RUNAWAY
         return Spend(
-            calls if left.calls is None else min(calls, left.calls),
+            BOUNDLESS if left.calls is None else left.calls,
             BOUNDLESS if left.tokens is None else left.tokens,
             BOUNDLESS if left.usd is None else left.usd,
         )
@@ -162,7 +161,8 @@ class Evaluator:
             row = self.journal.get(*job.key)
             if row is None:
                 booked = self.ledger if alone else None
-                executions[index] = Execution(job.candidate, self.lms, worst[index], booked)
+                most = self.ledger.budget.calls_per_example or RUNAWAY
+                executions[index] = Execution(job.candidate, self.lms, worst[index], booked, most)
                 continue
             found[index], requests, bound = row
             for key, spend in requests:
@@ -184,11 +184,6 @@ class Evaluator:
                 outcome = self._run_block([job], [worst], alone=True).get(0)
             if outcome is not None:
                 return outcome
-        if worst.calls in (RUNAWAY, self.ledger.budget.calls_per_example):
-            raise BudgetError(
-                f"The program and its metric make more than {worst.calls} calls on {job.example.place or 'one row'}. "
-                "Declare the most they may make with Budget(..., calls_per_example=N). Everything paid for is kept."
-            )
         raise BudgetSpent(f"the {account} account does not pay for {job.example.place or 'a row'}")
 
     @contextmanager

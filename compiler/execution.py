@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..signatures.candidate import Candidate, Part
 from ..signatures.canonical import JSON, canonical
-from ..signatures.errors import LMError, MetricError, ProgramError, ReplyError
+from ..signatures.errors import BudgetError, LMError, MetricError, ProgramError, ReplyError
 from ..signatures.reask import reask_messages
 from ..signatures.values import to_json
 from ..teleprompters.base import FailureKind, Messages, Spend, Step
@@ -25,6 +25,7 @@ from .lm.request import Reply, Request
 if TYPE_CHECKING:
     from .lm import LM
 
+RUNAWAY = 1000  # calls on one example that no program means to make
 BOUNDLESS = 10**15  # tokens or dollars where the budget limits neither
 
 # The execution that the running thread works for; set around a user's program and its metric.
@@ -60,6 +61,7 @@ class Execution:
     """One run of a candidate on an example: numbers its requests, keeps to its worst case, adds up what it spent.
 
     worst: what was reserved for it. booked: given when nothing else runs; what it has booked then costs nothing again.
+    most_calls: more calls than this end the run: declared by the user, or far beyond what a program means to make.
     bound: worst case of all requests so far. fatal: the first error that must stop the execution even if the program
     swallows it.
     """
@@ -68,6 +70,7 @@ class Execution:
     lms: Mapping[str, LM]
     worst: Spend
     booked: Booked | None = None
+    most_calls: int = RUNAWAY
     bound: Spend = Spend()
     requests: list[tuple[str, Spend]] = field(default_factory=list)
     fatal: BaseException | None = None
@@ -80,7 +83,8 @@ class Execution:
     def number(self, lm: LM, request: Request) -> Request:
         """The request as the n-th equal one of this execution, its worst case deducted from what was reserved.
 
-        Raises Overdrawn, before anything is sent, where the request does not fit into what was reserved.
+        Raises Overdrawn, before anything is sent, where the request does not fit into what was reserved, BudgetError
+        where the calls pass `most_calls`.
         """
         limited = self.worst.tokens < BOUNDLESS or self.worst.usd < BOUNDLESS
         bound = lm.bound(request) if limited else Spend(1)
@@ -91,6 +95,12 @@ class Execution:
             self.bound += bound
             if self.booked is None or not self.booked.is_charged(request.key):
                 self._needs += bound
+            if self.bound.calls > self.most_calls:
+                self.fatal = self.fatal or BudgetError(
+                    f"The program and its metric made more than {self.most_calls} calls on one row. Declare the most they "
+                    "may make with Budget(..., calls_per_example=N). Everything paid for is kept."
+                )
+                raise self.fatal
             needs, worst = self._needs, self.worst
             if needs.calls > worst.calls or needs.tokens > worst.tokens or needs.usd > worst.usd * (1 + 1e-9):
                 self.fatal = self.fatal or Overdrawn()

@@ -153,18 +153,22 @@ def make_plan(task: Task) -> Plan:
         len(splits.pool), len(splits.dev), len(task.program.student.predictors), ledger.room("search", sizing.expected)
     )
     student = min(len(splits.dev), sizes.executions)
-    forecast = task.teleprompter.forecast(replace(sizes, executions=max(0, sizes.executions - student)))
+    affordable = max(0, sizes.executions - student)
+    forecast = task.teleprompter.forecast(replace(sizes, executions=affordable))
+    # A forecast is a wish; what the account does not pay for is not expected.
+    asked = min(forecast.asks, affordable * sizing.expected.calls)
+    run = min(forecast.executions, max(0, affordable - asked // max(1, sizing.expected.calls)))
     compared = len(splits.holdout) if sizing.compares else 0
-    affordable = min(compared, ledger.room("final", _times(sizing.expected, 2)))
-    asks = Spend(forecast.asks, ASK_TOKENS * forecast.asks, _usd(task, "optimizer", ASK_TOKENS) * forecast.asks)
+    pairs = min(compared, ledger.room("final", _times(sizing.expected, 2)))
+    asks = Spend(asked, ASK_TOKENS * asked, _usd(task, "optimizer", ASK_TOKENS) * asked)
     # What a metric asks its judge, and what a program makes of its inputs, has no bound that is known here.
     is_bounded = task.program.kind == "predictor" and not any(map(judges, (task.metric, *task.report_metrics)))
     most = _call_bound(task, sizing, forecast) if is_bounded else None
     search, final, faults = ledger.limits("search"), ledger.limits("final"), ledger.limits("faults")
     rows = [
         _row("search: the student on dev", _times(sizing.expected, student), search, most),
-        _row(f"search: {task.teleprompter.settings()['name']}", _searching(sizing, forecast) + asks, search, most),
-        _row("final comparison on the holdout", _times(sizing.expected, 2 * affordable), final, most),
+        _row(f"search: {task.teleprompter.settings()['name']}", _times(sizing.expected, run) + asks, search, most),
+        _row("final comparison on the holdout", _times(sizing.expected, 2 * pairs), final, most),
         _row("set aside for faults", Spend(), faults, most),
     ]
     total = sum((row.expected for row in rows), Spend())
@@ -232,10 +236,6 @@ def needed(task: Task, sizing: Sizing) -> str:
     wanted = {"calls": str(calls), "tokens": str(tokens), "usd": f"{usd:.2g}", "seconds": "more"}
     limits = [f"{name}={value}" for name, value in wanted.items() if getattr(task.budget, name) is not None]
     return f"It needs Budget({', '.join(limits)}) or more."
-
-
-def _searching(sizing: Sizing, forecast: Forecast) -> Spend:
-    return _times(sizing.expected, forecast.executions)
 
 
 def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend]:
