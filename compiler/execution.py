@@ -97,8 +97,8 @@ class Execution:
                 self._needs += bound
             if self.bound.calls > self.most_calls:
                 self.fatal = self.fatal or BudgetError(
-                    f"The program and its metric made more than {self.most_calls} calls on one row. Declare the most they "
-                    "may make with Budget(..., calls_per_example=N). Everything paid for is kept."
+                    f"The program and its metric made more than {self.most_calls} calls on one row. Declare the most "
+                    "they may make with Budget(..., calls_per_example=N). Everything paid for is kept."
                 )
                 raise self.fatal
             needs, worst = self._needs, self.worst
