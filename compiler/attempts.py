@@ -50,6 +50,8 @@ def _earlier(path: Path, answered: Callable[[str], bool]) -> tuple[tuple[Spend, 
         except ValueError:
             continue
         if kind == "begin":
+            if key in open_attempts:  # sent again after a kill: the attempt before it may have been billed all the same
+                lost.append(open_attempts[key])
             open_attempts[key] = Spend(*cost)
         elif key in open_attempts:
             bound = open_attempts.pop(key)

@@ -82,6 +82,18 @@ def test_an_attempt_in_flight_at_a_kill_is_drawn_from_the_fault_account(tmp_path
     assert ledger.faults.calls == 2
 
 
+@pytest.mark.parametrize(("answered", "lost"), [(False, 5), (True, 4)])
+def test_a_request_that_was_sent_and_killed_in_each_of_five_processes_counts_every_time(tmp_path, answered, lost):
+    for _ in range(5):
+        log = AttemptLog(tmp_path / "attempts", answered=lambda key: False)
+        log.begin(key(1), ONE)
+        log.close()
+    again = AttemptLog(tmp_path / "attempts", answered=lambda key: answered)
+    assert again.unanswered == (ONE,) * lost
+    assert again.paid == ({key(1)} if answered else set())
+    assert Ledger(Budget(calls=100), attempts=again).faults.calls == lost
+
+
 def test_a_torn_line_in_the_log_of_attempts_hides_nothing(tmp_path):
     path = tmp_path / "attempts"
     log = AttemptLog(path, answered=lambda key: False)
