@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from .dspy_bridge import Program
 
 Role: TypeAlias = Literal["trainset", "valset", "holdout"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # Python joins pairs, so one that is left stands alone
 
 
 class Examples(list[Any]):
@@ -68,7 +72,7 @@ def check_examples(rows: object, program: Program, *, role: Role) -> CheckedExam
     `with_inputs`), else the columns named like the program's inputs; all other columns are labels or metadata.
     Values that fit a field only in another spelling ("3" where an integer is due) are turned into what was meant.
     Raises ExampleError that names row and field: no rows, a missing or an unknown input, a value of a wrong type or
-    that is not JSON, or inputs that nobody stated and the program does not tell.
+    that is not JSON, a text with a lone surrogate, or inputs that nobody stated and the program does not tell.
     """
     checked: dict[str, Example] = {}
     fields = {name: _Column(field, field.is_text, field.json_schema) for name, field in program.fields.items()}
@@ -77,6 +81,7 @@ def check_examples(rows: object, program: Program, *, role: Role) -> CheckedExam
         inputs = _inputs(row, program, place, role)
         values = {name: _value(name, value, fields.get(name), name in inputs, place) for name, value in row.items()}
         example = Example.of(values, inputs, place)
+        _check_unicode(example)
         checked.setdefault(example.digest, example)
         count += 1
     if not count:
@@ -154,6 +159,19 @@ def _value(name: str, value: object, column: _Column | None, is_input: bool, pla
             f"{place}: {error}. The program declares {declared}: mend the column, or change the signature.\n"
             f"{NOTHING_SPENT}"
         ) from error
+
+
+def _check_unicode(example: Example) -> None:
+    """Refuses a lone surrogate, in a column's name too: no request, file or page can hold one."""
+    if _SURROGATE.search(example.data) is None:
+        return
+    for name, value in example.values.items():
+        found = _SURROGATE.search(json.dumps([name, value], ensure_ascii=False))
+        if found is not None:
+            refuse(
+                f"{example.place}, field {name!a}: the text holds a lone surrogate ({found[0]!a}), half of a "
+                "character, which cannot be sent or written as UTF-8. Mend the text, or leave out the row."
+            )
 
 
 def _names(names: Iterable[str]) -> str:

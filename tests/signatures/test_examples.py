@@ -271,6 +271,28 @@ def test_a_row_that_does_not_fit_is_refused_by_row_and_field(row, message):
     assert str(caught.value).endswith("Nothing was spent.")
 
 
+@pytest.mark.parametrize(
+    ("odd", "field"),
+    [
+        ({"review": "good \ud83d"}, "'review'"),
+        ({"source": {"tags": ["web", "\udc80"]}}, "'source'"),
+        ({"source": {"\ud83d": 1}}, "'source'"),
+        ({"label \ud83d": "x"}, r"'label \\ud83d'"),
+    ],
+)
+def test_a_lone_surrogate_which_no_request_can_hold_is_refused_by_row_and_field(odd, field):
+    with pytest.raises(ExampleError, match=f"row 3 of trainset, field {field}: .*lone surrogate") as caught:
+        check_examples([*ROWS, {**ROWS[0], **odd}], PROGRAM, role="trainset")
+    assert str(caught.value).endswith("Nothing was spent.")
+    str(caught.value).encode()
+
+
+def test_a_character_that_a_file_writes_as_a_pair_of_surrogates_is_fine(tmp_path):
+    path = _file(tmp_path, "rows.jsonl", json.dumps({**ROWS[0], "review": "good \U0001f600"}))
+    (example,) = check_examples(path, PROGRAM, role="trainset")
+    assert example.values["review"] == "good \U0001f600"
+
+
 @pytest.mark.parametrize("rows", [[], iter(())])
 def test_an_empty_set_is_refused(rows):
     with pytest.raises(ExampleError, match="valset has no rows"):
