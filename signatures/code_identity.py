@@ -7,7 +7,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable
-from types import CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from .canonical import JSON, digest
@@ -53,6 +53,8 @@ class _Identities:
             ]
         if isinstance(value, MethodType):
             return [self.of(value.__func__), self.of(value.__self__)]
+        if isinstance(value, BuiltinFunctionType):
+            return [value.__module__, value.__qualname__, self.of(value.__self__)]
         if isinstance(value, functools.partial):
             return ["partial", self.of(value.func), self.of(value.args), self.of(value.keywords)]
         if isinstance(value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 
 import pytest
 
@@ -61,6 +62,11 @@ def test_plain_values_count_wherever_a_function_holds_them():
     }
     assert len(identities) == 6
     assert code_identity(made({"a": {"x", "y", "z"}})) == code_identity(made({"a": {"z", "y", "x"}}))
+
+
+def test_functions_that_are_built_in_are_told_apart_by_name_and_by_what_they_are_bound_to():
+    assert len({code_identity(one) for one in (len, sum, math.floor, "a".count, "b".count, "a".index)}) == 6
+    assert code_identity("a".count) == code_identity("a".count)
 
 
 def test_equal_values_count_the_same_whether_they_are_shared_or_not():
