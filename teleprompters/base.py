@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from types import BuiltinFunctionType
 from typing import Literal, Protocol, TypeAlias
 
 from ..signatures.candidate import Candidate
-from ..signatures.canonical import JSON
+from ..signatures.canonical import JSON, canonical
+from ..signatures.code_identity import code_identity
+from ..signatures.errors import BurnishError
 from ..signatures.example import Example
 
 Messages: TypeAlias = Sequence[Mapping[str, str]]
@@ -175,11 +181,15 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a search expects to do with a budget: optimizer calls, executions of a candidate, and a sentence."""
+    """What a search expects to do with a budget: optimizer calls, executions of a candidate, and a sentence.
+
+    reply_tokens: the most that the replies of one optimizer call may have together (n times max_tokens).
+    """
 
     asks: int
     executions: int
     summary: str
+    reply_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -211,16 +221,59 @@ class Teleprompter(ABC):
         """What `plan()` prints: computed from sizes alone, without a call."""
 
     def settings(self) -> dict[str, JSON]:
-        """Name and settings as JSON, part of a run's identity."""
-        names = getattr(self, "__dataclass_fields__", ())  # those of the subclass; this class is no dataclass
-        return {"name": type(self).__name__, **{name: _plain(getattr(self, name)) for name in names}}
+        """Name and settings as JSON, part of a run's identity.
+
+        The settings of a subclass that is no dataclass are its attributes. Functions count by their code.
+        Raises BurnishError that names a setting which nothing can tell from another one.
+        """
+        title, names = type(self).__name__, _setting_names(self)
+        if "name" in names:
+            raise BurnishError(
+                f"{title}.name: a setting cannot be called 'name', which is where a run's identity has the "
+                "teleprompter's own. Call it something else. Nothing was spent."
+            )
+        return {"name": title, **{name: _plain(getattr(self, name), f"{title}.{name}") for name in names}}
 
 
-def _plain(value: object) -> JSON:
+def _setting_names(teleprompter: Teleprompter) -> list[str]:
+    cls = type(teleprompter)
+    names = [one.name for one in fields(cls)] if is_dataclass(cls) else []
+    if "__dataclass_fields__" not in vars(cls):  # what it inherits, then, and what it adds
+        held = {name: value for kind in reversed(cls.__mro__) for name, value in vars(kind).items()}
+        names += [name for name, value in held.items() if _is_constant(value) and not name.startswith("__")]
+        names += vars(teleprompter)
+    return list(dict.fromkeys(names))
+
+
+def _is_constant(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | str | tuple | list | dict)
+
+
+def _plain(value: object, place: str) -> JSON:
+    """A setting as JSON that is the same in every process. place: what messages call it."""
+    if isinstance(value, Enum):
+        return _plain(value.value, place)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item, f"{place}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item, place) for item in value), key=canonical)
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, f"{place}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, PurePath):
+        return str(value)
     if isinstance(value, Teleprompter):
         return value.settings()
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return repr(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        title = type(value).__name__
+        return [title, {one.name: _plain(getattr(value, one.name), f"{place}.{one.name}") for one in fields(value)}]
+    if isinstance(value, BuiltinFunctionType) or (callable(value) and hasattr(value, "__dict__")):
+        return code_identity(value)
+    raise BurnishError(
+        f"{place}={value!r:.80} cannot be told from another setting when the run is resumed. Settings are numbers, "
+        "texts, lists and dictionaries of such, functions, frozen dataclasses and teleprompters: make it one of these. "
+        "Nothing was spent."
+    )
