@@ -183,6 +183,23 @@ def check_fields(metric: Metric, rows: Iterable[Example], outputs: Sequence[str]
             ) from error
 
 
+def unlabelled_note(metric: Metric, rows: Iterable[Example], title: str) -> str:
+    """How many rows have no value in the column that a built-in metric reads, in words; "" when all of them have one.
+
+    title: what the rows are called.
+    """
+    if metric.reads is None:
+        return ""
+    _, column = metric.reads
+    count = sum(column in row.values and row.values[column] is None for row in rows)
+    if not count:
+        return ""
+    return (
+        f"{count} rows of {title} have no {column!r} and cannot score in {metric.name}, unless the answer is empty as "
+        "well; fill in the column, or leave the rows out."
+    )
+
+
 def _built_in(
     kind: str, field: str, label: str | None, compared: Callable[[Any, Any], float], options: Sequence[JSON] = ()
 ) -> Metric:

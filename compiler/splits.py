@@ -26,7 +26,8 @@ class Splits:
     """pool: induced and sampled from. dev: selected on. holdout: reported on, once. No input is in two of them.
 
     The rows of each stand in an order that depends on their contents and the seed alone, so that the first rows of a
-    split are a random sample of it. notes: what was split off, and what was left out for being in two sets.
+    split are a random sample of it. notes: what was split off, what was left out for being there twice or in two sets,
+    and which labels are missing.
     """
 
     pool: tuple[Example, ...]

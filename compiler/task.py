@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.canonical import JSON
 from ..signatures.errors import BudgetError, BurnishError, LMError, SchemaError
 from ..signatures.example import Example
+from ..signatures.json_schema import fits
 from ..teleprompters.base import Teleprompter
 from .budget import Budget
-from .metrics import Metric, as_metric, check_fields
+from .metrics import Metric, as_metric, check_fields, unlabelled_note
 from .splits import Splits, split
 from .workbench import fingerprint
 
 if TYPE_CHECKING:
     from ..signatures.dspy_bridge import Program
+    from ..signatures.examples import CheckedExamples
     from .lm import LM
 
 
@@ -36,7 +39,7 @@ class Task:
     min_gain: float
     concurrency: int | None
 
-    @property
+    @cached_property  # as it was before the search, whatever a teleprompter keeps on itself meanwhile
     def identity(self) -> dict[str, JSON]:
         """Everything that decides where a run goes and what its outcomes are; never a key."""
         return {
@@ -110,9 +113,12 @@ def prepare(
         raise SchemaError(f"{refusal} Nothing was spent.")
     chosen = budget or Budget.default()
     _check_prices(chosen, lms)
+    splits = split(train, val, held, seed=seed)
+    given = {"trainset": train, "valset": val, "holdout": held}
+    notes = _notes({title: rows for title, rows in given.items() if rows is not None}, (measured, *reported), read)
     return Task(
         program=read,
-        splits=split(train, val, held, seed=seed),
+        splits=replace(splits, notes=(*notes, *splits.notes)),
         metric=measured,
         report_metrics=reported,
         lms=lms,
@@ -168,6 +174,23 @@ def _check_prices(budget: Budget, lms: Mapping[str, LM]) -> None:
 def _check_metric(metric: Metric, program: Program, rows: Sequence[Example]) -> None:
     if program.outputs:
         check_fields(metric, rows, program.outputs)
+
+
+def _notes(given: Mapping[str, CheckedExamples], metrics: Sequence[Metric], program: Program) -> list[str]:
+    """What the rows as given have that a user would not expect: duplicates, and labels that are missing."""
+    notes = [
+        f"{rows.duplicates} duplicate rows of {title} were dropped." for title, rows in given.items() if rows.duplicates
+    ]
+    for metric in metrics:
+        if metric.reads is not None and not _may_be_none(program, metric.reads[0]):
+            notes += [unlabelled_note(metric, rows, title) for title, rows in given.items()]
+    return [note for note in dict.fromkeys(notes) if note]
+
+
+def _may_be_none(program: Program, output: str) -> bool:
+    """Whether None is an answer that the program declares, and so a label like any other."""
+    field = program.fields.get(output)
+    return field is not None and fits(field.json_schema, None, field.json_schema.get("$defs", {}))
 
 
 def _version(name: str) -> str:
