@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from ..signatures.canonical import JSON, canonical, digest
 from ..signatures.errors import RunError
 
 RUNS = Path(".burnish") / "runs"
+
+_log = logging.getLogger("burnish")
 
 
 class Run:
@@ -44,6 +47,7 @@ class Run:
         self.is_resumed = self._claim()
         self._started = time.monotonic()
         self._before = self._earlier_seconds()
+        self._has_warned = False
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -54,8 +58,23 @@ class Run:
         return self._before
 
     def beat(self) -> None:
-        """Notes how long the run has taken, so that a limit in seconds holds over a kill."""
-        self.path("seconds").write_text(f"{self._before + time.monotonic() - self._started:.3f}\n")
+        """Notes how long the run has taken, so that a limit in seconds holds over a kill.
+
+        A disk that does not take the note is warned of, once, and does not end the run.
+        """
+        written = self.path("seconds.new")
+        try:
+            written.write_text(f"{self._before + time.monotonic() - self._started:.3f}\n")
+            written.replace(self.path("seconds"))
+        except OSError as error:
+            if not self._has_warned:
+                _log.warning(
+                    "The time that the run takes cannot be noted in %r: %s. The run goes on; if it is killed and "
+                    "resumed, a limit in seconds counts from the last note.",
+                    str(self.folder),
+                    error,
+                )
+            self._has_warned = True
 
     def close(self) -> None:
         os.close(self._lock)  # the kernel frees the lock with it, also after a kill

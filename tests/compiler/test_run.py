@@ -1,0 +1,76 @@
+"""What users may rely on: a run's folder knows how long the run took, and a full disk there ends nothing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+import burnish as b
+from burnish.compiler.run import Run
+from burnish.teleprompters.base import Forecast
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """From here on a file that is opened for writing is emptied, and then takes nothing, as on a full disk."""
+
+    def fill():
+        def refuse(path, *_, **__):
+            path.open("w").close()
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_text", refuse)
+
+    return fill
+
+
+def test_the_time_that_earlier_processes_took_is_known_to_the_next(tmp_path):
+    (tmp_path / "seconds").write_text("12.5")
+    run = Run({"seed": 0}, tmp_path)
+    run.beat()
+    run.close()
+    again = Run({"seed": 0}, tmp_path)
+    assert 12.5 <= again.earlier_seconds < 60
+    again.close()
+
+
+def test_a_full_disk_does_not_end_a_run_is_warned_of_once_and_keeps_the_time_noted_before(tmp_path, full_disk, caplog):
+    (tmp_path / "seconds").write_text("12.5")
+    run = Run({"seed": 0}, tmp_path)
+    full_disk()
+    with caplog.at_level(logging.WARNING, logger="burnish"):
+        run.beat()
+        run.beat()
+    run.close()
+    assert [record.name for record in caplog.records] == ["burnish"]
+    assert "No space left" in caplog.text
+    assert "The run goes on" in caplog.text
+    again = Run({"seed": 0}, tmp_path)
+    assert again.earlier_seconds == 12.5
+    again.close()
+
+
+def test_what_a_teleprompter_keeps_on_itself_while_it_searches_is_no_part_of_the_run(program, reviews, reviewer):
+    class Forgetful(b.Teleprompter):
+        def __init__(self):
+            self.rounds = 2
+
+        def search(self, bench):
+            self.state = object()
+            yield from ()
+
+        def forecast(self, sizes):
+            return Forecast(0, 0, "nothing")
+
+    compiled = b.compile(
+        program,
+        trainset=reviews(60),
+        metric=b.exact_match("label"),
+        lm=reviewer(lambda prompt: 0.7),
+        teleprompter=Forgetful(),
+        budget=b.Budget(calls=60),
+        progress=False,
+    )
+    assert compiled.provenance["teleprompter"] == {"name": "Forgetful", "rounds": 2}
