@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.candidate import Candidate
-from ..signatures.canonical import JSON, digest
+from ..signatures.canonical import digest
 from ..signatures.errors import BudgetSpent
 from ..teleprompters.base import Outcome, Teleprompter
 from .attempts import AttemptLog
@@ -216,7 +216,8 @@ def _drain(task: Task, work: Work) -> None:
                 return
             before = now
     finally:
-        rounds.close()  # type: ignore[attr-defined]
+        if isinstance(rounds, Generator):
+            rounds.close()
 
 
 def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
@@ -289,7 +290,7 @@ def _open(
     ledger = Ledger(task.budget, sizing.final_need, attempts, spent_seconds=run.earlier_seconds)
     client = Client(cache, ledger, concurrency=task.concurrency, offline=bool(os.environ.get("BURNISH_OFFLINE")))
     opened.callback(client.close)
-    journal = Journal(run.path("outcomes"), digest([task.program.identity, task.metric.identity, _judge(task)]))
+    journal = Journal(run.path("outcomes"), _outcomes_identity(task))
     opened.callback(journal.close)
     events = EventLog(run.path("events.jsonl"))
     opened.callback(events.close)
@@ -325,15 +326,10 @@ def _open(
     return work
 
 
-def _judge(task: Task) -> JSON:
-    judge = task.lms["judge"]
-    return [{role: [lm.endpoint, lm.identity()] for role, lm in (("judge", judge), ("task", task.lms["task"]))}]
-
-
-def _bill(ledger: Ledger) -> str:
-    """What this process paid for, and what it did not have to."""
-    paid, counted = ledger.paid.spend.calls, ledger.spent().calls
-    return f"paid calls: {paid}; {max(0, counted - paid)} of {counted} were answered by earlier runs"
+def _outcomes_identity(task: Task) -> str:
+    """Digest of all that an outcome depends on besides candidate and example."""
+    asked = {role: [task.lms[role].endpoint, task.lms[role].identity()] for role in ("task", "judge")}
+    return digest([task.program.identity, task.metric.identity, asked])
 
 
 def _show(work: Work) -> None:
