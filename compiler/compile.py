@@ -332,6 +332,12 @@ def _outcomes_identity(task: Task) -> str:
     return digest([task.program.identity, task.metric.identity, asked])
 
 
+def _bill(ledger: Ledger) -> str:
+    """What this process paid for, and what it did not have to."""
+    paid, counted = ledger.paid.spend.calls, ledger.spent().calls
+    return f"paid calls: {paid}; {max(0, counted - paid)} of {counted} were answered by earlier runs"
+
+
 def _show(work: Work) -> None:
     work.run.beat()
     ranking = work.bench.ranking()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..signatures.candidate import Part
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.values import to_text
@@ -279,10 +280,10 @@ def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:
     return Spend(1, tokens, max(sizing.longest.usd, *(_usd(task, role, tokens) for role in task.lms)))
 
 
-def _reply_tokens(part: object, rows: Sequence[Example]) -> int:
+def _reply_tokens(part: Part, rows: Sequence[Example]) -> int:
     """Expected tokens of a reply: as long as the labels are, or a default where no column tells."""
     total = 8
-    for field in part.prompt.schema.outputs:  # type: ignore[attr-defined]
+    for field in part.prompt.schema.outputs:
         texts = [to_text(field, row.values[field.name]) for row in rows if field.name in row.values]
         total += 8 + (sum(map(len, texts)) // len(texts) // BYTES_PER_TOKEN if texts else REPLY_TOKENS)
     return total
