@@ -47,7 +47,7 @@ program = b.Pipeline(points=b.Predict(ListPoints, format="json"), judge=b.Predic
 
 
 def main() -> None:
-    lm, calls = options("Compile a pipeline of two steps.", calls=300, max_tokens=80)
+    lm, calls = options("Compile a pipeline of two steps.", calls=240, max_tokens=80)
     compiled = b.compile(
         program,
         trainset=b.load_examples(HERE / "data" / "reviews.jsonl", inputs=["review"], limit=200),
