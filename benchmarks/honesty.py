@@ -230,7 +230,7 @@ def plot(results: dict[str, Sequence[Simulation]], path: Path) -> None:
         panel.set_xlim(-30, 35)
         panel.set_xlabel("gain minus true gain, points (dashed: mean)")
     panels[0].set_ylabel("share of compiles at or below")
-    panels[0].legend(fontsize=8, loc="upper left")
+    panels[0].legend(fontsize=8, loc="lower right")
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)
 
