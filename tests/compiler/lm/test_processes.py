@@ -16,7 +16,8 @@ from burnish.testing import Faults, ScriptedServer
 KEY, OTHER = "ab" * 32, "cd" * 32
 
 ASK = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 from burnish.compiler.lm import LM, Client, ReplyCache
 folder, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 lm = LM("model", base_url=url)
