@@ -252,7 +252,7 @@ class Evaluator:
                 return self._failed(cause, execution)
             if isinstance(cause, BurnishError) or not isinstance(cause, Exception):
                 raise cause from None
-            return self._failed(RowFailure("program_error", f"{type(cause).__name__}: {cause}"), execution)
+            return self._failed(_program_failure(cause, execution.failures), execution)
         if execution.fatal is not None:
             raise execution.fatal
         return self._scored(job, execution, prediction, bridge().prediction_to_json(prediction))
@@ -328,6 +328,15 @@ def _leaf(error: BaseException) -> BaseException:
     leaves = [_leaf(one) for one in inside]
     ours = [leaf for leaf in leaves if isinstance(leaf, BurnishError)]
     return (ours or leaves)[0]
+
+
+def _program_failure(error: Exception, before: Sequence[RowFailure]) -> RowFailure:
+    """Why a program raised: its own fault, or that of a predictor whose failure it (or dspy.Parallel) had caught."""
+    raised = f"{type(error).__name__}: {error}"
+    if not before:
+        return RowFailure("program_error", raised)
+    first = min(before, key=lambda failure: (failure.kind, str(failure)))  # of several threads, none is the first
+    return RowFailure(first.kind, f"{first} (The program went on and raised {raised})")
 
 
 def stop_on_broken_program(rows: Sequence[Example], outcomes: Sequence[Outcome], first_rows: int) -> None:

@@ -63,7 +63,7 @@ class Execution:
     worst: what was reserved for it. booked: given when nothing else runs; what it has booked then costs nothing again.
     most_calls: more calls than this end the run: declared by the user, or far beyond what a program means to make.
     bound: worst case of all requests so far. fatal: the first error that must stop the execution even if the program
-    swallows it.
+    swallows it. failures: those of its predictors on this row, which the program may have caught.
     """
 
     candidate: Candidate
@@ -74,6 +74,7 @@ class Execution:
     bound: Spend = Spend()
     requests: list[tuple[str, Spend]] = field(default_factory=list)
     fatal: BaseException | None = None
+    failures: list[RowFailure] = field(default_factory=list)
     _ordinals: dict[str, int] = field(default_factory=dict)
     _needs: Spend = Spend()
     _home: int = field(default_factory=threading.get_ident)
@@ -214,7 +215,8 @@ def call_predictor(sender: Sender, execution: Execution, path: str, inputs: Mapp
             request = asking.send(_answer(sender, execution, lm, request))
     except StopIteration as stop:
         spoken: Spoken = stop.value
-    except RowFailure:
+    except RowFailure as failure:
+        execution.failures.append(failure)
         raise
     except BaseException as error:
         execution.fatal = execution.fatal or error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +98,50 @@ def compiled_pipeline(**options):
         provenance={},
         **options,
     )
+
+
+@dataclass
+class Ran:
+    """A compile that came back. file: the digest of the compiled file. calls, tokens: what its empty reply cache holds
+    in the end, counted apart from any budget."""
+
+    compiled: Any
+    file: str
+    calls: int
+    tokens: int
+
+    @property
+    def evidence(self):
+        return self.compiled.document["evidence"]
+
+
+@pytest.fixture
+def compile_apart(tmp_path, monkeypatch, reviews):
+    """compile() with a reply cache and a run folder of its own for each name; the same name again resumes the run."""
+
+    def run(name, program, lm, rows=60, trainset=None, **arguments):
+        import burnish as b
+        from burnish.compiler.lm import ReplyCache
+
+        monkeypatch.setenv("BURNISH_CACHE_DIR", str(tmp_path / f"cache {name}"))
+        compiled = b.compile(
+            program,
+            trainset=trainset or b.load_examples(reviews(rows), inputs=["review"]),
+            lm=lm,
+            run_dir=tmp_path / f"run {name}",
+            progress=False,
+            **{"metric": b.exact_match("label"), **arguments},
+        )
+        cache = ReplyCache()
+        models = cache.stats().models
+        cache.close()
+        tokens = sum(model.prompt_tokens + model.completion_tokens for model in models)
+        file = Path(tmp_path / f"{name}.json")
+        compiled.save(file)
+        calls = sum(model.calls for model in models)
+        return Ran(compiled, hashlib.sha256(file.read_bytes()).hexdigest(), calls, tokens)
+
+    return run
 
 
 @pytest.fixture(name="compiled_program")
