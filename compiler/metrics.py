@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -254,7 +255,14 @@ def _with_trace(fn: Function, name: str) -> Function:
             f"metric {name!r} takes ({', '.join(str(p) for p in parameters)}), and is called with (example, "
             "prediction, trace=None)."
         )
-    return fn if takes == 3 else lambda example, prediction, trace=None: fn(example, prediction)
+    if takes == 3:
+        return fn
+
+    @functools.wraps(fn)
+    def called(example: Any, prediction: Any, trace: Any = None) -> Any:
+        return fn(example, prediction)
+
+    return called
 
 
 def _parts(result: Any) -> tuple[Any, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ class Sizing:
 
 def judges(metric: Metric) -> bool:
     """Whether a metric's code speaks of judge(): it is then assumed to make one call a row."""
-    code = getattr(metric.fn, "__code__", None)
+    code = getattr(inspect.unwrap(metric.fn), "__code__", None)
     return metric.needs_thread and code is not None and "judge" in (*code.co_names, *code.co_freevars)
 
 
