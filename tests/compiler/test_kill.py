@@ -17,14 +17,16 @@ import pytest
 from burnish.testing import Faults, ScriptedServer
 
 CHILD = Path(__file__).with_name("compile_child.py")
+MODULE_CHILD = Path(__file__).with_name("compile_module_child.py")
 CALLS = 900
 
 
 class World:
     """A counting server that answers about reviews, the rows as a file, and children that compile them."""
 
-    def __init__(self, folder, reviews, respond):
+    def __init__(self, folder, reviews, respond, child=CHILD):
         self.folder = folder
+        self.child = child
         self.rows = folder / "reviews.jsonl"
         self.rows.write_text("".join(json.dumps(row) + "\n" for row in reviews(100)))
         self.respond = respond
@@ -33,7 +35,7 @@ class World:
         return ScriptedServer(self.respond, faults=Faults(**faults))
 
     def start(self, server, name, cache, concurrency=8, calls=CALLS):
-        command = [sys.executable, str(CHILD), str(self.rows), server.base_url]
+        command = [sys.executable, str(self.child), str(self.rows), server.base_url]
         command += [str(self.folder / f"run-{name}"), str(self.folder / f"{name}.json"), str(calls), str(concurrency)]
         environment = {**os.environ, "BURNISH_CACHE_DIR": str(self.folder / f"cache-{cache}")}
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, cwd=self.folder)
@@ -42,6 +44,20 @@ class World:
         child = self.start(*arguments, **options)
         _, error = child.communicate(timeout=200)
         assert child.returncode == 0, error.decode()
+
+    def kill(self, server, name, after):
+        """Starts a compile and kills it when the server has seen that many requests of it, if it is not done before."""
+        wanted = server.requests + after
+        child = self.start(server, name, name)
+        watcher = threading.Event()
+        while server.requests < wanted and child.poll() is None:
+            watcher.wait(0.002)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stderr.close()
+
+    def executions(self, name):
+        return len((self.folder / f"{name}.json.executions").read_text().splitlines())
 
     def sha256(self, name):
         return hashlib.sha256((self.folder / f"{name}.json").read_bytes()).hexdigest()
@@ -53,6 +69,22 @@ def world(tmp_path, reviews, review_replies):
     return World(tmp_path, reviews, respond)
 
 
+def replies_with_doubts(review_replies):
+    """Doubts, labels that are better with demonstrations, and a judge who knows the labels."""
+    classify = review_replies(lambda prompt: 0.9 if prompt.count("Review number") > 2 else 0.5)
+    known = review_replies(lambda prompt: 1.0)
+
+    def respond(messages, body):
+        asked = str(messages[-1]["content"])
+        if body["model"] == "judge":
+            return "yes" if f"Is {known(messages, body)} right" in asked else "no"
+        if "`[[ ## doubt ## ]]`" in asked:
+            return f"[[ ## doubt ## ]]\nnone in {len(asked)} letters\n\n[[ ## completed ## ]]"
+        return classify(messages, body)
+
+    return respond
+
+
 @pytest.mark.slow
 def test_a_compile_killed_ten_times_resumes_to_the_same_file_within_its_budget(world):
     with world.server() as server:
@@ -61,20 +93,34 @@ def test_a_compile_killed_ten_times_resumes_to_the_same_file_within_its_budget(w
     draw = random.Random(7)
     with world.server(latency=0.002) as server:
         for _ in range(10):
-            child = world.start(server, "killed", "killed")
-            wanted = server.requests + draw.randint(1, alone // 8)
-            watcher = threading.Event()
-            while server.requests < wanted and child.poll() is None:
-                watcher.wait(0.002)  # until the server has seen that many requests, or the child is done
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            child.stderr.close()
+            world.kill(server, "killed", draw.randint(1, alone // 8))
         world.finish(server, "killed", "killed")
         counts = server.counts()
     assert world.sha256("killed") == world.sha256("whole")
     assert counts["distinct"] == alone
     assert counts["billable"] <= CALLS
     assert counts["billable"] - counts["distinct"] <= 10 * 8, "no more than the calls in flight are paid for again"
+
+
+@pytest.mark.slow
+def test_a_killed_compile_of_a_module_with_a_judge_resumes_and_executes_nothing_again_but_what_was_in_flight(
+    tmp_path, reviews, review_replies
+):
+    world = World(tmp_path, reviews, replies_with_doubts(review_replies), MODULE_CHILD)
+    with world.server() as server:
+        world.finish(server, "whole", "whole")
+        alone = server.billable
+    draw = random.Random(11)
+    with world.server(latency=0.002) as server:
+        for _ in range(3):
+            world.kill(server, "killed", draw.randint(alone // 8, alone // 4))
+        world.finish(server, "killed", "killed")
+        counts = server.counts()
+    assert world.sha256("killed") == world.sha256("whole")
+    assert counts["distinct"] == alone
+    assert counts["billable"] <= CALLS
+    assert counts["billable"] - counts["distinct"] <= 3 * 8
+    assert world.executions("killed") - world.executions("whole") <= 3 * 8
 
 
 @pytest.mark.slow
