@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def compile(
                 file=sys.stderr,
             )
             raise
-        work.progress.message(f"{verdict}\n{_bill(work.ledger)}")
+        work.progress.message(f"{verdict}\n{_bill(work.ledger)}{_failed(work)}")
         return compiled
 
 
@@ -159,7 +160,10 @@ def plan(
 
 @dataclass
 class Work:
-    """What is open while a compile runs. was_cut: the budget ended the search. notes: what the evidence has to say."""
+    """What is open while a compile runs. was_cut: the budget ended the search.
+
+    notes: what the evidence has to say. unusable: replies that could not be used in the final comparison, by kind.
+    """
 
     sizing: Sizing
     run: Run
@@ -170,6 +174,7 @@ class Work:
     progress: Progress
     was_cut: bool = False
     notes: list[str] = field(default_factory=list)
+    unusable: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def search(task: Task, work: Work) -> Candidate:
@@ -232,6 +237,7 @@ def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
     old, new = _run_pairs(task, work, student, finalist)
     if len(old) < MIN_PAIRS:
         return no_comparison(f"budget too small: it paid for {len(old)} pairs. {needed(task, sizing)}", task.min_gain)
+    work.unusable |= {"the student, held out": _unusable(old), "the finalist, held out": _unusable(new)}
     comparison = compare(_values(old), _values(new), score_range=task.metric.range)
     report = {}
     for metric in task.report_metrics:
@@ -251,6 +257,12 @@ def _report(
     except BudgetSpent:
         work.notes.append(f"The report of {metric.name} was left out: the budget does not pay for its judge.")
         return None
+
+
+def _unusable(done: Sequence[tuple[Job, Outcome]]) -> dict[str, int]:
+    """How often the program failed on a row, by kind."""
+    kinds = Counter(outcome.failure for _, outcome in done if outcome.failure is not None)
+    return dict(sorted(kinds.items()))
 
 
 def _values(done: Sequence[tuple[Job, Outcome]]) -> list[float]:
@@ -332,6 +344,13 @@ def _outcomes_identity(task: Task) -> str:
     return digest([task.program.identity, task.metric.identity, asked])
 
 
+def _failed(work: Work) -> str:
+    """What stands beside the verdict where replies could not be used."""
+    counts = {"the search": dict(work.bench.failures), **work.unusable}
+    said = [f"{sum(kinds.values())} ({who})" for who, kinds in counts.items() if kinds]
+    return "" if not said else "\nreplies that could not be used, which score 0: " + ", ".join(said)
+
+
 def _bill(ledger: Ledger) -> str:
     """What this process paid for, and what it did not have to."""
     paid, counted = ledger.paid.spend.calls, ledger.spent().calls
@@ -358,7 +377,10 @@ def _freeze(task: Task, work: Work, finalist: Candidate, verdict: Verdict) -> Co
         shipped,
         lm=task.lms["task"].identity(),
         verdict=verdict.to_json(),
-        evidence=evidence(work.bench, work.sizing.splits, finalist, work.notes),
+        evidence={
+            **evidence(work.bench, work.sizing.splits, finalist, work.notes),
+            "unusable": {"the search": dict(sorted(work.bench.failures.items())), **work.unusable},
+        },
         provenance=provenance(task),
         finalist=None if finalist == shipped else finalist,
         live_lm=task.lms["task"],

@@ -52,17 +52,25 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
             change = "" if before is None or mean is None else f"  {100 * (mean - before):+.1f}"
             lines.append(f"  {row['part']:<16}{_points(mean):>10}{change}")
             before = mean if mean is not None else before
+    failed = evidence.get("unusable", {})
+    if any(failed.values()):
+        lines.append("replies that could not be used, which score 0: " + "; ".join(_counts(failed)))
     formats = evidence.get("formats", {})
     if len(formats) > 1:
         lines.append("the formats that were tried (best mean score on dev, without and with demonstrations):")
         lines += [
-            f"  {name:<16}{_points(best['without']):>10}{_points(best['with']):>10}" for name, best in formats.items()
+            f"  {name:<16}{_points(best['without']):>12}{_points(best['with']):>12}" for name, best in formats.items()
         ]
     spent = evidence.get("spent", {})
     if spent:
         calls = ", ".join(f"{name} {account['calls']} calls" for name, account in spent.items())
         lines.append(f"spent: {calls}")
     return lines
+
+
+def _counts(failed: Mapping[str, Mapping[str, int]]) -> list[str]:
+    said = {who: ", ".join(f"{count} {kind}" for kind, count in kinds.items()) for who, kinds in failed.items()}
+    return [f"{who}: {counts}" for who, counts in said.items() if counts]
 
 
 def _points(mean: float | None) -> str:
