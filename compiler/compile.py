@@ -330,6 +330,8 @@ def _open(
         task.seed,
         events,
         on_record,
+        task.teleprompter.preference,
+        run.folder,
     )
     work = Work(sizing, run, client, ledger, bench, events, line)
     evaluator.on_block = lambda: _show(work)

@@ -271,7 +271,9 @@ class Evaluator:
     # metrics
 
     def _scored(self, job: Job, execution: Execution, prediction: Any, outputs: Mapping[str, Any]) -> Outcome:
-        trace = bridge().metric_trace(self.program, execution.trace) if job.purpose == "bootstrap" else None
+        trace = None
+        if job.purpose == "bootstrap":  # as dspy's own trace, which holds no call that failed
+            trace = bridge().metric_trace(self.program, [step for step in execution.trace if step.outputs])
         example = bridge().to_dspy_example(job.example, self.program)
         with self._judging() if self.metric.needs_thread else nullcontext():
             score, feedback = self.metric.measure(example, prediction, trace)

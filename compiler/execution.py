@@ -35,9 +35,10 @@ CURRENT: ContextVar[Execution | None] = ContextVar("burnish_execution", default=
 class RowFailure(ReplyError):
     """The program's failure on one row: a score of 0, counted by kind. Never a server's or a budget's fault."""
 
-    def __init__(self, kind: FailureKind, reason: str) -> None:
+    def __init__(self, kind: FailureKind, reason: str, reply: str = "") -> None:
         super().__init__(reason)
         self.kind = kind
+        self.reply = reply  # the text that could not be used
 
 
 class Sender(Protocol):
@@ -155,13 +156,13 @@ def predict(part: Part, lm: LM, inputs: Mapping[str, object]) -> Generator[Reque
         return Spoken(template.parse(text), text)
     except ReplyError as failure:
         if part.settings.reply_policy == "none":
-            raise _unparsed(failure, finish) from None
+            raise _unparsed(failure, finish, text) from None
         messages = reask_messages(template.render(inputs), text, str(failure))
     text, finish = _read((yield _request(part, lm, messages)))
     try:
         return Spoken(template.parse(text), text)
     except ReplyError as failure:
-        raise _unparsed(failure, finish) from None
+        raise _unparsed(failure, finish, text) from None
 
 
 def bound_of(part: Part, lm: LM, inputs: Mapping[str, object]) -> Spend:
@@ -193,10 +194,10 @@ def _read(reply: Reply | AttemptFailure) -> tuple[str, str]:
     return reply.text, finish
 
 
-def _unparsed(failure: ReplyError, finish: str) -> RowFailure:
+def _unparsed(failure: ReplyError, finish: str, reply: str) -> RowFailure:
     if finish == "length":
-        return RowFailure("truncated", f"The reply was cut at max_tokens before it was whole: {failure}")
-    return RowFailure("unparsed", str(failure))
+        return RowFailure("truncated", f"The reply was cut at max_tokens before it was whole: {failure}", reply)
+    return RowFailure("unparsed", str(failure), reply)
 
 
 def call_predictor(sender: Sender, execution: Execution, path: str, inputs: Mapping[str, object]) -> Spoken:
@@ -217,13 +218,17 @@ def call_predictor(sender: Sender, execution: Execution, path: str, inputs: Mapp
         spoken: Spoken = stop.value
     except RowFailure as failure:
         execution.failures.append(failure)
+        execution.note(_step(path, inputs, {}, failure.reply))
         raise
     except BaseException as error:
         execution.fatal = execution.fatal or error
         raise
-    shown = {name: to_json(value) for name, value in inputs.items()}
-    execution.note(Step(path, shown, spoken.outputs, spoken.text))
+    execution.note(_step(path, inputs, spoken.outputs, spoken.text))
     return spoken
+
+
+def _step(path: str, inputs: Mapping[str, object], outputs: Mapping[str, JSON], reply: str) -> Step:
+    return Step(path, {name: to_json(value) for name, value in inputs.items()}, outputs, reply)
 
 
 def handed_over(inputs: Mapping[str, object]) -> dict[str, object]:

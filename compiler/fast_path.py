@@ -46,10 +46,9 @@ class Block:
                     self._executions[index].settle(lm, request, reply)
                 self._advance(index, reply)
         for index, answer in self._answers.items():
-            if isinstance(answer, Spoken):
-                candidate, example = work[index]
-                step = Step(candidate.predictors[0], example.input_values, answer.outputs, answer.text)
-                self._executions[index].note(step)
+            candidate, example = work[index]
+            said = (answer.outputs, answer.text) if isinstance(answer, Spoken) else ({}, answer.reply)
+            self._executions[index].note(Step(candidate.predictors[0], example.input_values, *said))
         return self._answers
 
     def _advance(self, index: int, reply: Reply | AttemptFailure | None) -> None:

@@ -84,6 +84,7 @@ class Bench:
     """See `teleprompters.base.Workbench` for what each method promises.
 
     on_record: called with every new Record, in order (the study's mirror, the progress line).
+    preference: what candidates are ranked by. folder: of the run, where `keep` writes; None: nowhere.
     """
 
     student: Candidate
@@ -96,6 +97,8 @@ class Bench:
     seed: int
     events: EventLog
     on_record: Callable[[Record], None] = lambda record: None
+    preference: Callable[[Score], float] = lambda score: score.mean
+    folder: Path | None = None
     records: list[Record] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     _scores: dict[str, dict[str, tuple[float, bool]]] = field(default_factory=dict)
@@ -113,9 +116,10 @@ class Bench:
         return [record.score for record in self.ranking()]
 
     def ranking(self) -> list[Record]:
-        """Records that may become the finalist, best first. Equal scores: the student, then the shorter prompt."""
+        """Records that may become the finalist, best first. Equal ones: the student, then the shorter prompt."""
         whole = [record for record in self.records if record.is_whole and not record.rejected]
-        return sorted(whole, key=lambda r: (-r.score.mean, r.number != 0, _length(r.score.candidate), r.number))
+        value = {record.number: self.preference(record.score) for record in whole}
+        return sorted(whole, key=lambda r: (-value[r.number], r.number != 0, _length(r.score.candidate), r.number))
 
     @property
     def remaining(self) -> Remaining:
@@ -181,12 +185,15 @@ class Bench:
 
     # proposing
 
-    def admit(self, candidate: Candidate, predictor: str, texts: Sequence[str]) -> list[Candidate]:
+    def admit(
+        self, candidate: Candidate, predictor: str, texts: Sequence[str], *, max_length: int | None = None
+    ) -> list[Candidate]:
         seen = self._seen_texts.setdefault(predictor, set())
+        most = min(MAX_INSTRUCTION, max_length or MAX_INSTRUCTION)
         admitted = []
         for text in texts:
             rejection = check(
-                text, candidate=candidate, predictor=predictor, pool=self.pool, seen=seen, max_length=MAX_INSTRUCTION
+                text, candidate=candidate, predictor=predictor, pool=self.pool, seen=seen, max_length=most
             )
             made = rejection or _with_instruction(candidate, predictor, text)
             if isinstance(made, Rejection):
@@ -310,6 +317,12 @@ class Bench:
 
     def log(self, event: str, **detail: JSON) -> None:
         self.events.write(event, **detail)
+
+    def keep(self, name: str, document: JSON) -> None:
+        if self.folder is not None:
+            written = self.folder / f"{name}.json.new"
+            written.write_text(json.dumps(document, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+            written.replace(self.folder / f"{name}.json")
 
 
 def _texts(reply: Reply | AttemptFailure, n: int) -> list[str]:

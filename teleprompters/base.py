@@ -36,7 +36,10 @@ class Spend:
 
 @dataclass(frozen=True)
 class Step:
-    """One predictor's call within an execution: its path, inputs and outputs in JSON form, and the reply's text."""
+    """One predictor's call within an execution: its path, inputs and outputs in JSON form, and the reply's text.
+
+    outputs: empty when the reply could not be used; what was replied is still there.
+    """
 
     path: str
     inputs: Mapping[str, JSON]
@@ -108,7 +111,10 @@ class Workbench(Protocol):
     def dev(self) -> tuple[Example, ...]: ...
     @property
     def known(self) -> Sequence[Score]:
-        """Every candidate recorded so far in this compile, by anyone, best first. The student is among them."""
+        """Every candidate recorded so far in this compile, by anyone, best first. The student is among them.
+
+        The best is the one that the search prefers (`Teleprompter.preference`): it becomes the finalist.
+        """
         ...
 
     @property
@@ -120,8 +126,13 @@ class Workbench(Protocol):
         """n replies of the optimizer LM for each message list. Every draw is a new sample, also for equal messages."""
         ...
 
-    def admit(self, candidate: Candidate, predictor: str, texts: Sequence[str]) -> list[Candidate]:
-        """`candidate` with each proposed instruction, after the guard rails; rejections are recorded with reasons."""
+    def admit(
+        self, candidate: Candidate, predictor: str, texts: Sequence[str], *, max_length: int | None = None
+    ) -> list[Candidate]:
+        """`candidate` with each proposed instruction, after the guard rails; rejections are recorded with reasons.
+
+        max_length: characters, where less than the bench's own limit is wanted.
+        """
         ...
 
     def predict(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
@@ -163,6 +174,10 @@ class Workbench(Protocol):
 
     def log(self, event: str, **detail: JSON) -> None:
         """A line in the run's event log; counts by event name are part of the evidence."""
+        ...
+
+    def keep(self, name: str, document: JSON) -> None:
+        """Writes `document` to NAME.json in the run folder, for people to read and draw; a later one replaces it."""
         ...
 
 
@@ -212,6 +227,10 @@ class Teleprompter(ABC):
     def refusal(self, student: Candidate) -> str:
         """Why these settings cannot work for this student, and what to do; or "". Asked before any call."""
         return ""
+
+    def preference(self, score: Score) -> float:
+        """What candidates are ranked by, more is better: `bench.known` and the finalist follow it. The mean score."""
+        return score.mean
 
     @abstractmethod
     def search(self, bench: Workbench) -> Iterator[Round]: ...

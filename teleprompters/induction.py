@@ -14,7 +14,8 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.schema import Schema
-from .base import Messages, Origin, Workbench
+from .asking import ask_for
+from .base import Origin, Workbench
 from .draws import draw
 from .metaprompts import MetaPrompt
 from .pairs import from_trace, labels_from_row
@@ -41,10 +42,6 @@ class Query:
     text: str
     parent: Candidate
     origin: Origin
-
-    @property
-    def messages(self) -> Messages:
-        return [{"role": "user", "content": self.text}]
 
 
 def shown_pairs(bench: Workbench, candidate: Candidate, predictor: str) -> dict[Example, dict[str, JSON]]:
@@ -104,33 +101,23 @@ def proposals(
     bench: Workbench, queries: Sequence[Query], each: int, *, temperature: float, max_tokens: int, purpose: str
 ) -> list[Proposal]:
     """The instructions in `each` replies to every query, in order. An unreadable reply is asked for once more."""
-
-    def ask(asked: Sequence[Query], n: int, purpose: str) -> list[list[str]]:
-        requests = [query.messages for query in asked]
-        return bench.ask(requests, n, temperature=temperature, max_tokens=max_tokens, purpose=purpose)
-
-    texts = [[instruction(reply) for reply in drawn] for drawn in ask(queries, each, purpose)]
-    unreadable = [number for number, drawn in enumerate(texts) for text in drawn if text is None]
-    if unreadable:
-        again = ask([queries[number] for number in unreadable], 1, f"{purpose}, once more")
-        for number, (reply,) in zip(unreadable, again, strict=True):
-            texts[number].append(instruction(reply))
-            if texts[number][-1] is None:
-                bench.log("proposal dropped", purpose=purpose, reply=reply[:500])
+    texts = [query.text for query in queries]
+    found = ask_for(bench, texts, instruction, n=each, temperature=temperature, max_tokens=max_tokens, purpose=purpose)
     return [
         Proposal(text, query.parent, query.origin)
-        for drawn, query in zip(texts, queries, strict=True)
+        for drawn, query in zip(found, queries, strict=True)
         for text in drawn
-        if text is not None
     ]
 
 
-def admitted(bench: Workbench, predictor: str, proposed: Sequence[Proposal]) -> dict[Candidate, Proposal]:
+def admitted(
+    bench: Workbench, predictor: str, proposed: Sequence[Proposal], *, max_length: int | None = None
+) -> dict[Candidate, Proposal]:
     """The candidates that passed the guard rails, in the order proposed, each with the proposal it was made from."""
     made: dict[Candidate, Proposal] = {}
     for parent, children in groupby(proposed, key=lambda proposal: proposal.parent):
         by_text = {proposal.text: proposal for proposal in children}
-        for candidate in bench.admit(parent, predictor, list(by_text)):
+        for candidate in bench.admit(parent, predictor, list(by_text), max_length=max_length):
             made.setdefault(candidate, by_text[candidate.prompt(predictor).instruction])
     return made
 
@@ -139,11 +126,12 @@ def written(schema: Schema, values: Mapping[str, JSON]) -> str:
     """One row as the optimizer LM sees it: "Input" and "Output", with the fields' names where there are several."""
     parts = []
     for title, fields in (("Input", schema.inputs), ("Output", schema.outputs)):
-        shown = [(field.name, _as_text(values[field.name])) for field in fields if field.name in values]
+        shown = [(field.name, as_text(values[field.name])) for field in fields if field.name in values]
         lines = [text if len(fields) == 1 else f"{name}: {text}" for name, text in shown]
         parts.append(f"{title}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{title}:", *lines]))
     return "\n".join(parts)
 
 
-def _as_text(value: JSON) -> str:
+def as_text(value: JSON) -> str:
+    """A value as the optimizer LM sees it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

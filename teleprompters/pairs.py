@@ -31,11 +31,11 @@ def labels_from_row(row: Example, schema: Schema) -> dict[str, JSON] | None:
 
 
 def from_trace(outcome: Outcome, path: str, schema: Schema) -> dict[str, JSON] | None:
-    """What the predictor read and said in the execution; None when it was not called.
+    """What the predictor read and said in the execution; None when it said nothing that could be used.
 
     Of several calls the last: the one nearest to the answer that was right.
     """
-    step = next((step for step in reversed(outcome.trace) if step.path == path), None)
+    step = next((step for step in reversed(outcome.trace) if step.path == path and step.outputs), None)
     return None if step is None else _in_order(schema, {**step.inputs, **step.outputs})
 
 

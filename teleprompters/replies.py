@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"\A\s*```[^\n`]*\n(?P<inside>.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
@@ -26,15 +25,25 @@ def tagged(reply: str, tag: str) -> str | None:
     closing and opening tag have changed places, the text between them counts. Case and spaces in tags do not matter,
     and what reasoning models put into `<think>` is not looked at.
     """
-    marks = re.compile(rf"<\s*(/?)\s*{re.escape(tag)}\s*>", re.IGNORECASE)
-    pieces = marks.split(_THOUGHT.sub("", reply))  # text, "" or "/", text, "" or "/", ..., text
+    found = blocks(reply, tag)
+    return found[-1] if found else None
+
+
+def blocks(reply: str, tag: str) -> list[str]:
+    """Every text that stands in a block of that tag, by the rules of `tagged`, in order and without repetitions."""
+    pieces = _tags(tag).split(_THOUGHT.sub("", reply))  # text, "" or "/", text, "" or "/", ..., text
     texts, closing = [text.strip() for text in pieces[::2]], [mark == "/" for mark in pieces[1::2]]
     filled = [text for text, closes in zip(texts[1:], closing, strict=True) if text and not closes]
-    if filled:
-        return filled[-1]
-    if closing and closing[0]:  # never opened before it was closed
-        return texts[0] or (texts[1] if len(closing) > 1 else "") or None
-    return None
+    if not filled and closing and closing[0]:  # never opened before it was closed
+        filled = [texts[0] or (texts[1] if len(closing) > 1 else "")]
+    return [text for text in dict.fromkeys(filled) if text]
+
+
+def passages(reply: str, tag: str) -> list[str] | None:
+    """The texts in the blocks of that tag, or the whole reply where it has no such tag; None when there is no text."""
+    if _tags(tag).search(reply):
+        return blocks(reply, tag) or None
+    return [text] if (text := _THOUGHT.sub("", reply).strip()) else None
 
 
 def instruction(reply: str, tag: str = "instruction") -> str | None:
@@ -46,15 +55,20 @@ def instruction(reply: str, tag: str = "instruction") -> str | None:
     """
     text = tagged(reply, tag)
     if text is None:
-        if re.search(rf"<\s*/?\s*{re.escape(tag)}\s*>", reply, re.IGNORECASE):
+        if _tags(tag).search(reply):
             return None
         text = _THOUGHT.sub("", reply)
     return _bare(text) or None
 
 
-def instructions(replies: Sequence[str], tag: str = "instruction") -> list[str | None]:
-    """`instruction` of each reply, in order."""
-    return [instruction(reply, tag) for reply in replies]
+def all_instructions(reply: str, tag: str = "instruction") -> list[str] | None:
+    """Every instruction that a reply proposes, each cleaned as `instruction` does; None when it proposes nothing."""
+    found = [text for passage in passages(reply, tag) or () if (text := _bare(passage))]
+    return list(dict.fromkeys(found)) or None
+
+
+def _tags(tag: str) -> re.Pattern[str]:
+    return re.compile(rf"<\s*(/?)\s*{re.escape(tag)}\s*>", re.IGNORECASE)
 
 
 def _bare(text: str) -> str:

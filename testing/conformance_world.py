@@ -154,9 +154,11 @@ class Watch:
         with self._entered("ask"):
             return self.bench.ask(requests, n, temperature=temperature, max_tokens=max_tokens, purpose=purpose)
 
-    def admit(self, candidate: Candidate, predictor: str, texts: Sequence[str]) -> list[Candidate]:
+    def admit(
+        self, candidate: Candidate, predictor: str, texts: Sequence[str], *, max_length: int | None = None
+    ) -> list[Candidate]:
         with self._entered("admit"):
-            made = self.bench.admit(candidate, predictor, texts)
+            made = self.bench.admit(candidate, predictor, texts, max_length=max_length)
             self.admitted.update(made)
             return made
 
@@ -198,6 +200,9 @@ class Watch:
 
     def log(self, event: str, **detail: JSON) -> None:
         self.bench.log(event, **detail)
+
+    def keep(self, name: str, document: JSON) -> None:
+        self.bench.keep(name, document)
 
     @contextlib.contextmanager
     def _entered(
@@ -243,6 +248,9 @@ class Watched(Teleprompter):
     def refusal(self, student: Candidate) -> str:
         return self.inner.refusal(student)
 
+    def preference(self, score: Score) -> float:
+        return self.inner.preference(score)
+
     def search(self, bench: Workbench) -> Iterator[Round]:
         watch = self.watch = Watch(bench, self.interrupt_at)
         inner = self.inner.search(watch)
@@ -262,10 +270,10 @@ class Watched(Teleprompter):
             self.on_end()
 
     def _look_at(self, done: Round, watch: Watch) -> None:
-        best = max((score.mean for score in watch.known), default=None)
+        best = max(map(self.inner.preference, watch.known), default=None)
         if done.best is not None and done.best.candidate not in [score.candidate for score in watch.known]:
             watch.faults.append(f"round {done.name!r} calls a candidate the best that has no score on all of dev")
-        elif (done.best.mean if done.best else None) != best:
+        elif (self.inner.preference(done.best) if done.best else None) != best:
             watch.faults.append(f"round {done.name!r} calls {done.best and done.best.mean} the best; known is {best}")
         if watch.state == "spent":
             watch.faults.append(f"round {done.name!r} was yielded after the budget had ended")

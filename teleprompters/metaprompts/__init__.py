@@ -32,10 +32,11 @@ def load(name: str) -> MetaPrompt:
     return MetaPrompt(files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip())
 
 
-def own(given: str, slots: Set[str]) -> str:
+def own(given: str, slots: Set[str], optional: Set[str] = frozenset()) -> str:
     """The text of a user's own meta-prompt: `given` itself when it has slots, else what the file of that name holds.
 
-    Raises ValueError when the file cannot be read, or when the text's slots are not exactly `slots`.
+    Raises ValueError when the file cannot be read, or when the text's slots are not exactly `slots`, any of the
+    `optional` ones beside them.
     """
     text = given
     if not _SLOT.search(given):
@@ -46,7 +47,7 @@ def own(given: str, slots: Set[str]) -> str:
                 f"metaprompt {given[:80]!r} has no {_listed(slots)} in it and is no file that can be read: {error}."
             ) from error
     found = MetaPrompt(text).slots
-    if found != slots:
+    if found - optional != slots:
         raise ValueError(f"metaprompt {text[:40]!r}... has {_listed(found)}; it needs {_listed(slots)}, each of them.")
     return text
 

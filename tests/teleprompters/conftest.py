@@ -64,6 +64,7 @@ class FakeBench:
     recorded: list = field(default_factory=list)
     events: list = field(default_factory=list)
     bootstrapped: list = field(default_factory=list)
+    kept: dict = field(default_factory=dict)
     logprob_of: object = None
     _scores: dict = field(default_factory=dict)
     _seen: dict = field(default_factory=dict)
@@ -92,10 +93,13 @@ class FakeBench:
             replies.append(drawn)
         return replies
 
-    def admit(self, candidate, predictor, texts):
+    def admit(self, candidate, predictor, texts, *, max_length=None):
         seen, made = self._seen.setdefault(predictor, set()), []
         for text in texts:
-            rejection = check(text, candidate=candidate, predictor=predictor, pool=self.pool, seen=seen)
+            limit = max_length or 4000
+            rejection = check(
+                text, candidate=candidate, predictor=predictor, pool=self.pool, seen=seen, max_length=limit
+            )
             if rejection:
                 self.events.append(("rejected", rejection.code))
             else:
@@ -138,6 +142,9 @@ class FakeBench:
 
     def log(self, event, **detail):
         self.events.append((event, detail))
+
+    def keep(self, name, document):
+        self.kept[name] = document
 
 
 @pytest.fixture

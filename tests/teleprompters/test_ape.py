@@ -93,7 +93,7 @@ def test_an_unreadable_reply_is_asked_for_once_more_and_then_dropped_and_counted
     rounds = list(APE(candidates=3, each=3).search(world))
     assert [purpose for purpose, _ in world.asked] == ["induction"] * 3 + ["induction, once more"] * 3
     assert [number(candidate) for candidate in rounds[0].proposed] == [5, 6]
-    assert [event for event, _ in world.events] == ["proposal dropped"]
+    assert [event for event, _ in world.events] == ["reply dropped"]
     assert all(candidate.prompt("self").instruction for candidate, _ in world.executed)
 
 

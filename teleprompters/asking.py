@@ -1,0 +1,66 @@
+"""Asking the optimizer LM to write: at which temperature, how long, and what happens to a reply that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .base import Workbench
+from .token_cost import TokenCost
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How the optimizer LM writes.
+
+    temperature: of its replies. max_tokens: that a reply may have. max_length: characters that an instruction may have;
+    None: the bench's own limit of 4000. token_cost: what a long prompt costs, told to the optimizer LM and deducted
+    where candidates are compared; None: nothing.
+
+    Raises ValueError on a limit below 1 or a negative temperature.
+    """
+
+    temperature: float = 1.0
+    max_tokens: int = 1024
+    max_length: int | None = None
+    token_cost: TokenCost | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or self.max_tokens < 1 or (self.max_length is not None and self.max_length < 1):
+            raise ValueError(f"{self}: the temperature is at least 0, limits are at least 1.")
+
+
+def ask_for(
+    bench: Workbench,
+    requests: Sequence[str],
+    read: Callable[[str], Found | None],
+    *,
+    n: int = 1,
+    temperature: float,
+    max_tokens: int,
+    purpose: str,
+) -> list[list[Found]]:
+    """What `read` finds in n replies to each request, a list for each, possibly shorter than n.
+
+    read: gives None for a reply that holds nothing it can use. Such a reply is asked for once more, all of them
+    together, then dropped and counted in the log.
+    """
+    if not requests:
+        return []
+
+    def ask(texts: Sequence[str], n: int, purpose: str) -> list[list[str]]:
+        messages = [[{"role": "user", "content": text}] for text in texts]
+        return bench.ask(messages, n, temperature=temperature, max_tokens=max_tokens, purpose=purpose)
+
+    found = [[read(reply) for reply in replies] for replies in ask(requests, n, purpose)]
+    unreadable = [number for number, drawn in enumerate(found) for one in drawn if one is None]
+    if unreadable:
+        again = ask([requests[number] for number in unreadable], 1, f"{purpose}, once more")
+        for number, (reply,) in zip(unreadable, again, strict=True):
+            found[number].append(read(reply))
+            if found[number][-1] is None:
+                bench.log("reply dropped", purpose=purpose, reply=reply[:500])
+    return [[one for one in drawn if one is not None] for drawn in found]
