@@ -21,8 +21,12 @@ _HOMES = {
     "Pipeline": "signatures.pipeline",
     "load_examples": "signatures.examples",
     # how to search
+    "ABO": "teleprompters",
     "APE": "teleprompters",
+    "APO": "teleprompters",
     "IterativeAPE": "teleprompters",
+    "OPRO": "teleprompters",
+    "PromptAgent": "teleprompters",
     "RandomDemos": "teleprompters",
     "Teleprompter": "teleprompters",
     # running it
@@ -96,8 +100,12 @@ if TYPE_CHECKING:
     from .signatures.errors import SchemaError as SchemaError
     from .signatures.examples import load_examples as load_examples
     from .signatures.pipeline import Pipeline as Pipeline
+    from .teleprompters import ABO as ABO
     from .teleprompters import APE as APE
+    from .teleprompters import APO as APO
+    from .teleprompters import OPRO as OPRO
     from .teleprompters import IterativeAPE as IterativeAPE
+    from .teleprompters import PromptAgent as PromptAgent
     from .teleprompters import RandomDemos as RandomDemos
     from .teleprompters import Teleprompter as Teleprompter
 

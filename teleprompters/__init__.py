@@ -6,11 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
+    "ABO": "abo",
     "APE": "ape",
+    "APO": "apo",
     "Forecast": "base",
     "IterativeAPE": "iterative_ape",
+    "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
+    "PromptAgent": "prompt_agent",
     "RandomDemos": "random_demos",
     "Round": "base",
     "Score": "base",
@@ -22,7 +26,9 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
+    from .abo import ABO as ABO
     from .ape import APE as APE
+    from .apo import APO as APO
     from .base import Forecast as Forecast
     from .base import Origin as Origin
     from .base import Outcome as Outcome
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from .base import Teleprompter as Teleprompter
     from .base import Workbench as Workbench
     from .iterative_ape import IterativeAPE as IterativeAPE
+    from .opro import OPRO as OPRO
+    from .prompt_agent import PromptAgent as PromptAgent
     from .random_demos import RandomDemos as RandomDemos
 
 

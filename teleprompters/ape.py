@@ -194,7 +194,7 @@ def scoring_refusal(scoring: Scoring, student: Candidate) -> str:
 
 
 def puller(bench: Workbench, arms: Sequence[Candidate], made: Mapping[Candidate, Proposal], scoring: Scoring) -> Pull:
-    """Rewards of candidates on rows of dev, both by number."""
+    """Rewards of candidates on rows of dev, both by number. made: where they come from; those not in it are known."""
 
     def pull(chosen: Sequence[int], examples: Sequence[int]) -> list[Sequence[float]]:
         candidates, rows = [arms[arm] for arm in chosen], [bench.dev[number] for number in examples]
@@ -202,7 +202,10 @@ def puller(bench: Workbench, arms: Sequence[Candidate], made: Mapping[Candidate,
             return [bench.label_logprobs(candidate, rows) for candidate in candidates]
         if len(rows) < len(bench.dev):
             return [score.values for score in bench.score(candidates, rows)]
-        return [full_score(bench, candidate, made[candidate]).values for candidate in candidates]
+        return [
+            (full_score(bench, one, made[one]) if one in made else bench.score([one], rows)[0]).values
+            for one in candidates
+        ]
 
     return pull
 

@@ -1,4 +1,4 @@
-"""Which of many arms are worth a full score, for a share of the pulls: adaptive filtering and UCB.
+"""Which of many arms are worth a full score, for a share of the pulls: elimination in phases, and confidence bounds.
 
 An arm is a candidate, a pull its score on one example. Every selector shows all arms of a round the same examples, so
 that they are compared in pairs, and never asks for more pulls than its share.
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, islice, pairwise
 from typing import Protocol
 
 from .draws import dealt, shuffled
 
 LEAST_SUBSET = 10  # examples in a round of filtering: fewer throw good arms out by chance
+LEAST_PULLS = 2 * LEAST_SUBSET  # an arm, on average: what filtering by halves takes with the least subset
+UNIFORM_ROUNDS = 4  # after any of which a search may be paused
 
 
 class Pull(Protocol):
@@ -60,6 +65,11 @@ class Standings:
             totals[arm] += sum(values)
             counts[arm] += len(values)
         return replace(self, totals=tuple(totals), counts=tuple(counts))
+
+    def keeping(self, count: int, turn: Sequence[int]) -> Standings:
+        """The best of those still in, by their mean; among equals those that come first in `turn`."""
+        best = sorted((arm for arm in turn if arm in self.alive), key=lambda arm: -self.mean(arm))
+        return replace(self, alive=tuple(sorted(best[:count])))
 
     @classmethod
     def of(cls, arms: int) -> Standings:
@@ -138,6 +148,142 @@ class Filtering:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """So many arms see so many fresh examples each; the best of them by their mean over all phases stay."""
+
+    arms: int
+    examples: int
+    staying: int
+
+
+class Phased(ABC):
+    """Selectors whose phases are known beforehand. A subclass states the schedule of its paper.
+
+    Papers draw rewards for ever; here each example is drawn once. An arm that has seen them all is known exactly and
+    not pulled again, so the phases end there. The pulls that this saves buy more examples for all phases: the schedule
+    is then that of the largest budget whose phases, ended so, still fit the share.
+    Means run over all phases, and among equal ones chance decides by an order drawn once. With less than one pull an
+    arm there is no round.
+    """
+
+    @abstractmethod
+    def schedule(self, arms: int, finalists: int, budget: int) -> list[tuple[int, int]]:
+        """Of each phase: how many arms are in, and how many examples each of them has seen at its end, at least 1.
+
+        Called with more arms than finalists and a budget of at least one pull an arm, which is never passed.
+        """
+
+    def rounds(self, contest: Contest, pull: Pull, rng: random.Random) -> Iterator[Standings]:
+        standings, fresh = Standings.of(contest.arms), shuffled(range(contest.examples), rng)
+        turn = shuffled(range(contest.arms), rng)
+        for phase in self.phases(contest):
+            examples, fresh = fresh[: phase.examples], fresh[phase.examples :]
+            standings = standings.after(standings.alive, pull(standings.alive, examples))
+            standings = standings.keeping(phase.staying, turn)
+            yield standings
+
+    def needs(self, arms: int, examples: int, finalists: int) -> int:
+        return arms * min(LEAST_PULLS, examples) if arms > finalists else 0
+
+    def cost(self, contest: Contest) -> int:
+        return _cost(self.phases(contest))
+
+    def phases(self, contest: Contest) -> list[Phase]:
+        """The schedule as far as there are examples, each with something new to decide by."""
+        if contest.arms <= contest.finalists or contest.share < contest.arms or not contest.examples:
+            return []
+        schedule = self.schedule(contest.arms, contest.finalists, contest.share)
+        if schedule[-1][1] <= contest.examples:
+            return _ended(schedule, contest)
+
+        def phases(budget: int) -> list[Phase]:
+            return _ended(self.schedule(contest.arms, contest.finalists, budget), contest)
+
+        # The last of these shows every arm every example, whatever the schedule.
+        budgets = range(contest.share, contest.share + contest.arms * (contest.arms + 1) * (contest.examples + 1))
+        fitting = bisect_right(budgets, contest.share, key=lambda budget: _cost(phases(budget)))
+        return phases(budgets[max(0, fitting - 1)])
+
+
+def _ended(schedule: Sequence[tuple[int, int]], contest: Contest) -> list[Phase]:
+    phases: list[Phase] = []
+    seen = 0
+    for (arms, target), (staying, _) in pairwise([*schedule, (contest.finalists, 0)]):
+        shown = min(target, contest.examples)
+        if shown > seen:
+            phases.append(Phase(arms, shown - seen, staying))
+        else:  # nothing new to decide by, so the last phase decides this too
+            phases[-1] = replace(phases[-1], staying=staying)
+        seen = shown
+    return phases
+
+
+def _cost(phases: Sequence[Phase]) -> int:
+    return sum(phase.arms * phase.examples for phase in phases)
+
+
+@dataclass(frozen=True)
+class Uniform(Phased):
+    """All arms on the same sample, as large as the share pays for: what every other selector has to beat.
+
+    The sample comes in four parts, after any of which a search may be paused.
+    """
+
+    def schedule(self, arms: int, finalists: int, budget: int) -> list[tuple[int, int]]:
+        parts = min(UNIFORM_ROUNDS, budget // arms)
+        return [(arms, budget // arms * part // parts) for part in range(1, parts + 1)]
+
+
+@dataclass(frozen=True)
+class SuccessiveRejects(Phased):
+    """Successive rejects: one arm goes after each phase, and the phases are such that late ones cost as much as early.
+
+    In phase k of K arms and n pulls, each arm that is still in has seen n_k = ceil((n - K) / (logbar * (K + 1 - k)))
+    examples at its end, where logbar = 1/2 + 1/2 + 1/3 + ... + 1/K. It has no parameter, and needs no guess of how far
+    arms lie apart.
+
+    With m finalists there are K - m phases, and logbar = m/(m + 1) + 1/(m + 1) + ... + 1/K: the paper's for m = 1, and
+    for every m the one that spends the share on the same proportions. What is wanted is the best arm among the
+    finalists, so arms are rejected and never accepted early, as they are where the m best are wanted (Bubeck, Wang and
+    Viswanathan 2013, arXiv 1205.3181).
+    Source: Audibert, Bubeck and Munos 2010, "Best arm identification in multi-armed bandits", figure 3. Differs from
+    the code that Pryzant et al. 2023 released, which counts only the arms that will be rejected, shows at least 4
+    examples whatever is left, and decides by the newest phase alone.
+    """
+
+    def schedule(self, arms: int, finalists: int, budget: int) -> list[tuple[int, int]]:
+        logbar = finalists / (finalists + 1) + math.fsum(1 / rank for rank in range(finalists + 1, arms + 1))
+        # One example costs K: with n = K, where the formula says none, there is money for it.
+        return [(left, max(1, math.ceil((budget - arms) / (logbar * left)))) for left in range(arms, finalists, -1)]
+
+
+@dataclass(frozen=True)
+class SuccessiveHalving(Phased):
+    """Successive halving: the better half stays after each phase, and every phase costs the same.
+
+    ceil(log2(arms / finalists)) phases, each with floor(share / (arms still in * phases)) fresh examples for every arm
+    still in; of which the better half stays, rounded up, and never fewer than the finalists. Where that is no example
+    at all, one, as long as there is money for it.
+
+    Source: Karnin, Koren and Somekh 2013, "Almost optimal exploration in multi-armed bandits", where it is called
+    sequential halving and decides by the newest phase alone, which its proof needs; running means use all that was
+    paid for. One sample for all arms of a phase: Baharav and Tse 2019, arXiv 1906.04356. Differs from the code that
+    Pryzant et al. 2023 released, which keeps arms at or above the average: all of them on a tie, and possibly too few.
+    """
+
+    def schedule(self, arms: int, finalists: int, budget: int) -> list[tuple[int, int]]:
+        sizes = [arms]
+        while (half := max(finalists, math.ceil(sizes[-1] / 2))) < sizes[-1]:
+            sizes.append(half)
+        *sizes, _ = sizes
+        examples, left = [], budget
+        for size in sizes:
+            examples.append(min(max(1, budget // (size * len(sizes))), left // size))
+            left -= size * examples[-1]
+        return list(zip(sizes, accumulate(examples), strict=True))
+
+
+@dataclass(frozen=True)
 class UCB:
     """Upper confidence bounds in batches: each round pulls the arms with the largest mean plus uncertainty.
 
@@ -163,11 +309,12 @@ class UCB:
     def rounds(self, contest: Contest, pull: Pull, rng: random.Random) -> Iterator[Standings]:
         if contest.arms <= contest.finalists or not contest.examples:
             return
-        state = _Bounds(Standings.of(contest.arms), self.exploration, shuffled(range(contest.arms), rng))
+        turn = shuffled(range(contest.arms), rng)
+        state = _Bounds(Standings.of(contest.arms), self.exploration, turn, _hoeffding)
         hands = dealt(range(contest.examples), min(self.examples_per_pull, contest.examples), rng)
         left = contest.share
         for _, examples in zip(range(self.round_limit), hands, strict=False):
-            count = min(self._batch(contest.arms), left // len(examples))
+            count = min(_batch(self.arms_per_round, contest.arms), left // len(examples))
             if count == 0:
                 return
             arms = sorted(state.hopeful()[:count])
@@ -178,37 +325,102 @@ class UCB:
     def needs(self, arms: int, examples: int, finalists: int) -> int:
         if arms <= finalists:
             return 0
-        return self.round_limit * self._batch(arms) * min(self.examples_per_pull, examples)
+        return self.round_limit * _batch(self.arms_per_round, arms) * min(self.examples_per_pull, examples)
 
     def cost(self, contest: Contest) -> int:
         return min(contest.share, self.needs(contest.arms, contest.examples, contest.finalists))
 
-    def _batch(self, arms: int) -> int:
-        wanted = self.arms_per_round * arms if self.arms_per_round < 1 else self.arms_per_round
-        return max(1, min(arms, math.floor(wanted)))
+
+@dataclass(frozen=True)
+class UCBE:
+    """UCB-E, upper confidence bounds for finding the best arm: the bonus does not grow with the pulls made.
+
+    Each round pulls the arms with the largest mean plus spread * sqrt(exploration / pulls of the arm), until the share
+    is spent or every arm is known exactly. spread: of the rewards seen, so that any scale is explored alike.
+
+    exploration: the paper's a. For rewards from 0 to 1, 25/36 * (n - K) / H1 is proved to do, n being the share, K the
+    arms and H1 the sum of 1 / gap^2, a gap being how far an arm's mean is below the best one's. Gaps are not known
+    beforehand, and 1 did best in docs/bandits.md, where 0.3 and 3 did about as well.
+    arms_per_round: a number of arms, or a share of them when below 1; fewer arms make more rounds, which choose better
+    and take longer. examples_per_pull: examples in a round; fewer when the share does not pay for them on all arms.
+
+    A round shows its arms examples that none of them has seen, the first such in an order drawn once; where there are
+    none, examples that its most hopeful arm has not seen, to those for which they are new too. So no arm sees an
+    example twice, and arms are compared on the same ones. Nothing is thrown out.
+    Source: Audibert, Bubeck and Munos 2010, "Best arm identification in multi-armed bandits", figure 1; in batches, as
+    in the code that Pryzant et al. 2023 released, where the bonus is c * sqrt(c / pulls): exploration = c^3.
+    """
+
+    exploration: float = 1.0
+    arms_per_round: float = 1 / 8
+    examples_per_pull: int = 5
+
+    def __post_init__(self) -> None:
+        if self.examples_per_pull < 1 or self.arms_per_round <= 0 or self.exploration < 0:
+            raise ValueError(f"{self}: sizes are at least 1 (arms_per_round may be a share), exploration at least 0.")
+
+    def rounds(self, contest: Contest, pull: Pull, rng: random.Random) -> Iterator[Standings]:
+        left = self.cost(contest)
+        turn, order = shuffled(range(contest.arms), rng), shuffled(range(contest.examples), rng)
+        state = _Bounds(Standings.of(contest.arms), 1.0, turn, self._bonus)
+        seen: list[set[int]] = [set() for _ in range(contest.arms)]
+        while left:
+            hopeful = [arm for arm in state.hopeful() if len(seen[arm]) < contest.examples]
+            hopeful = hopeful[: _batch(self.arms_per_round, contest.arms)]
+            taken = set[int]().union(*(seen[arm] for arm in hopeful))
+            if len(taken) == contest.examples:
+                taken = seen[hopeful[0]]
+            size = min(self.examples_per_pull, contest.share // contest.arms, left)
+            examples = list(islice((example for example in order if example not in taken), size))
+            arms = sorted([arm for arm in hopeful if seen[arm].isdisjoint(examples)][: left // len(examples)])
+            for arm in arms:
+                seen[arm].update(examples)
+            left -= len(examples) * len(arms)
+            state = state.after(arms, pull(arms, examples))
+            yield state.standings
+
+    def needs(self, arms: int, examples: int, finalists: int) -> int:
+        return arms * min(LEAST_PULLS, examples) if arms > finalists else 0
+
+    def cost(self, contest: Contest) -> int:
+        if contest.arms <= contest.finalists or contest.share < contest.arms:
+            return 0
+        return min(contest.share, contest.arms * contest.examples)
+
+    def _bonus(self, pulls: int, count: int) -> float:
+        return math.sqrt(self.exploration / count)
+
+
+def _hoeffding(pulls: int, count: int) -> float:
+    return math.sqrt(math.log(pulls) / count)
+
+
+def _batch(wanted: float, arms: int) -> int:
+    return max(1, min(arms, math.floor(wanted * arms if wanted < 1 else wanted)))
 
 
 @dataclass(frozen=True)
 class _Bounds:
-    """Standings with the order of optimism. turn: breaks ties, drawn once."""
+    """Standings with the order of optimism. turn: breaks ties, drawn once. bonus: of all pulls and those of the arm."""
 
     standings: Standings
     exploration: float
     turn: list[int]
+    bonus: Callable[[int, int], float]
     seen: tuple[float, float] | None = field(default=None)
 
     def hopeful(self) -> list[int]:
         place = {arm: position for position, arm in enumerate(self.turn)}
-        return sorted(self.standings.alive, key=lambda arm: (-self._bound(arm), place[arm]))
+        pulls = sum(self.standings.counts)
+        return sorted(self.standings.alive, key=lambda arm: (-self._bound(arm, pulls), place[arm]))
 
-    def _bound(self, arm: int) -> float:
+    def _bound(self, arm: int, pulls: int) -> float:
         count = self.standings.counts[arm]
         if count == 0:
             return math.inf
         low, high = self.seen or (0.0, 0.0)
         spread = high - low or 1.0
-        bonus = math.sqrt(math.log(sum(self.standings.counts)) / count)
-        return self.standings.mean(arm) + self.exploration * spread * bonus
+        return self.standings.mean(arm) + self.exploration * spread * self.bonus(pulls, count)
 
     def after(self, arms: Sequence[int], rewards: Sequence[Sequence[float]]) -> _Bounds:
         values = [value for row in rewards for value in row] + list(self.seen or ())

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
-from ..signatures.schema import Schema
+from ..signatures.schema import Field, Schema
 from .asking import ask_for
 from .base import Origin, Workbench
 from .draws import draw
@@ -124,12 +124,21 @@ def admitted(
 
 def written(schema: Schema, values: Mapping[str, JSON]) -> str:
     """One row as the optimizer LM sees it: "Input" and "Output", with the fields' names where there are several."""
-    parts = []
-    for title, fields in (("Input", schema.inputs), ("Output", schema.outputs)):
-        shown = [(field.name, as_text(values[field.name])) for field in fields if field.name in values]
-        lines = [text if len(fields) == 1 else f"{name}: {text}" for name, text in shown]
-        parts.append(f"{title}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{title}:", *lines]))
-    return "\n".join(parts)
+    return f"{written_inputs(schema, values)}\n{written_outputs(schema, values)}"
+
+
+def written_inputs(schema: Schema, values: Mapping[str, JSON]) -> str:
+    return _titled("Input", schema.inputs, values)
+
+
+def written_outputs(schema: Schema, values: Mapping[str, JSON]) -> str:
+    return _titled("Output", schema.outputs, values)
+
+
+def _titled(title: str, fields: Sequence[Field], values: Mapping[str, JSON]) -> str:
+    shown = [(field.name, as_text(values[field.name])) for field in fields if field.name in values]
+    lines = [text if len(fields) == 1 else f"{name}: {text}" for name, text in shown]
+    return f"{title}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{title}:", *lines])
 
 
 def as_text(value: JSON) -> str:

@@ -98,11 +98,19 @@ def _cut(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Cases of one candidate that are to be reflected upon together."""
+
+    candidate: Candidate
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
 class Reflection:
     """What the optimizer LM says of some cases."""
 
     text: str
-    about: tuple[Case, ...]
+    about: Group
 
 
 @dataclass
@@ -132,10 +140,10 @@ def _overlap(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]])
 
 def reflect(
     bench: Workbench,
-    groups: Sequence[Sequence[Case]],
-    others: Sequence[Case],
+    groups: Sequence[Group],
+    others: Mapping[Candidate, Sequence[Case]],
     *,
-    request: Callable[[Sequence[Case]], str],
+    request: Callable[[Group], str],
     read: Callable[[str], list[str] | None],
     said: Reflections,
     writing: Writing,
@@ -144,39 +152,45 @@ def reflect(
 ) -> list[Reflection]:
     """What the optimizer LM says of each group of cases, without what it has said before.
 
-    request: the meta-prompt for some cases. read: the reflections in a reply; None when there is none.
-    others: cases to take instead. A group of which nothing new is said is asked about once more: with other cases in
-    its place where there are any, else at a higher temperature. Repetitions are counted in the log.
+    request: the meta-prompt for a group. read: the reflections in a reply; None when there is none.
+    others: each candidate's cases that may be taken instead. A group of which nothing new is said is asked about once
+    more: with cases that no group holds, where there are any, else at a higher temperature. Repetitions are counted in
+    the log.
     """
 
-    def ask(groups: Sequence[Sequence[Case]], temperature: float, purpose: str) -> list[list[str]]:
+    def ask(groups: Sequence[Group], temperature: float, purpose: str) -> list[list[str]]:
         requests = [request(group) for group in groups]
         replies = ask_for(
             bench, requests, read, temperature=temperature, max_tokens=writing.max_tokens, purpose=purpose
         )
         return [[text for reply in drawn for text in reply] for drawn in replies]
 
-    def new(groups: Sequence[Sequence[Case]], asked: Sequence[Sequence[str]]) -> list[list[Reflection]]:
+    def new(groups: Sequence[Group], asked: Sequence[Sequence[str]]) -> list[list[Reflection]]:
         return [
-            [Reflection(text, tuple(group)) for text in texts if _is_new(bench, said, text)]
+            [Reflection(text, group) for text in texts if _is_new(bench, said, text)]
             for group, texts in zip(groups, asked, strict=True)
         ]
 
     asked = ask(groups, writing.temperature, purpose)
     found = new(groups, asked)
     stale = [group for group, texts, fresh in zip(groups, asked, found, strict=True) if texts and not fresh]
-    if stale:
-        shown = {case.example for group in groups for case in group}
-        unseen = [case for case in others if case.example not in shown]
-        if unseen:
-            size = max(map(len, stale))
-            drawn = draw(unseen, size * len(stale), rng)
-            stale = [drawn[start : start + size] for start in range(0, len(drawn), size)]
-            asked = ask(stale, writing.temperature, f"{purpose}, other cases")
-        else:
-            asked = ask(stale, writing.temperature + WARMER, f"{purpose}, warmer")
-        found += new(stale, asked)
+    other = [_with_others(group, groups, others.get(group.candidate, ()), rng) for group in stale]
+    changed = [group for group in other if group is not None]
+    same = [group for group, instead in zip(stale, other, strict=True) if instead is None]
+    for again, temperature, how in (
+        (changed, writing.temperature, "other cases"),
+        (same, writing.temperature + WARMER, "warmer"),
+    ):
+        if again:
+            found += new(again, ask(again, temperature, f"{purpose}, {how}"))
     return [reflection for fresh in found for reflection in fresh]
+
+
+def _with_others(group: Group, groups: Sequence[Group], others: Sequence[Case], rng: random.Random) -> Group | None:
+    """The group with cases that none of the groups holds; None when there are no such cases."""
+    held = {case.example for one in groups if one.candidate == group.candidate for case in one.cases}
+    drawn = draw([case for case in others if case.example not in held], len(group.cases), rng)
+    return Group(group.candidate, tuple(drawn)) if drawn else None
 
 
 def _is_new(bench: Workbench, said: Reflections, text: str) -> bool:

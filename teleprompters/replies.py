@@ -14,6 +14,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"\A\s*(?:[-*•]|\d{1,2}[.)])\s+(?=\S)")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`"}
 
 
@@ -65,6 +66,16 @@ def all_instructions(reply: str, tag: str = "instruction") -> list[str] | None:
     """Every instruction that a reply proposes, each cleaned as `instruction` does; None when it proposes nothing."""
     found = [text for passage in passages(reply, tag) or () if (text := _bare(passage))]
     return list(dict.fromkeys(found)) or None
+
+
+def bracketed(reply: str) -> str | None:
+    """The instruction in square brackets: the longest group that holds words, for numbers in brackets are references.
+
+    A reply without such a group is read as `instruction` reads it.
+    """
+    groups = [group.strip() for group in _BRACKETS.findall(_THOUGHT.sub("", reply))]
+    worded = [group for group in groups if re.search(r"[^\W\d_]{2}", group)]
+    return _bare(max(worded, key=len)) or None if worded else instruction(reply)
 
 
 def _tags(tag: str) -> re.Pattern[str]:

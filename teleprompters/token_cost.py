@@ -34,7 +34,11 @@ class TokenCost:
 
     def value(self, score: Score) -> float:
         """The mean score less the penalty for the length of the prompt."""
-        return score.mean - self.penalty * prompt_tokens(score.candidate) / 100
+        return score.mean - self.of(score.candidate)
+
+    def of(self, candidate: Candidate) -> float:
+        """The penalty for the length of a candidate's prompt, in units of the score."""
+        return self.penalty * prompt_tokens(candidate) / 100
 
     def told(self, candidate: Candidate) -> str:
         """The paragraph of a meta-prompt that tells the optimizer LM the price, and how long the prompt is now."""

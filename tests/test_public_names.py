@@ -6,7 +6,9 @@ import burnish
 import burnish.testing
 
 NAMES = (
+    "ABO",
     "APE",
+    "APO",
     "Budget",
     "BudgetError",
     "BudgetSpent",
@@ -22,11 +24,13 @@ NAMES = (
     "LMError",
     "MetricError",
     "Module",
+    "OPRO",
     "OutputField",
     "Pipeline",
     "Predict",
     "Price",
     "ProgramError",
+    "PromptAgent",
     "RandomDemos",
     "ReplyError",
     "RunError",

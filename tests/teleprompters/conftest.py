@@ -122,13 +122,14 @@ class FakeBench:
         return self.predict(candidate, examples)
 
     def score(self, candidates, examples=None, *, origin=None, parents=()):
+        origins = origin if isinstance(origin, list) else [origin] * len(candidates)
         scores = []
-        for candidate in candidates:
+        for candidate, source in zip(candidates, origins, strict=True):
             chosen = self.dev if examples is None else tuple(examples)
             values = tuple(self._run(candidate, example) for example in chosen)
             scores.append(Score(candidate, values, tuple(example.digest for example in chosen)))
             if examples is None and candidate not in [score.candidate for score, *_ in self.recorded]:
-                self.recorded.append((scores[-1], origin, tuple(parents)))
+                self.recorded.append((scores[-1], source, tuple(parents)))
         return scores
 
     def record(self, candidate, score, *, origin, parents=()):

@@ -9,14 +9,27 @@ from burnish.teleprompters import metaprompts
 from burnish.teleprompters.induction import written
 from burnish.teleprompters.metaprompts import MetaPrompt, load, own
 
+FORMS = {  # what a reply is asked to look like, where it is no instruction in tags
+    "abo_demonstration": "<demonstration>",
+    "abo_locate": '"step"',
+    "abo_refine": "<steps>",
+    "abo_steps": "<steps>",
+    "abo_update": "<demonstration>",
+    "apo_gradient": "<reason>",
+    "opro_continue": "{{next}}",
+    "opro_instruct": "[like this]",
+    "prompt_agent_ascend_feedback": "",
+    "prompt_agent_feedback": "",
+}
 
-def test_every_text_that_comes_with_the_package_loads_and_asks_for_tags():
+
+def test_every_text_that_comes_with_the_package_loads_and_says_how_to_reply():
     names = [path.name[:-3] for path in files(metaprompts).iterdir() if path.name.endswith(".md")]
-    assert names
+    assert set(FORMS) <= set(names)
     for name in names:
         text = load(name)
         assert text.slots
-        assert "<instruction>" in text.text
+        assert FORMS.get(name, "<instruction>") in text.text
 
 
 def test_a_slot_is_filled_once_and_never_from_inside_a_value():

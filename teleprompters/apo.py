@@ -1,0 +1,195 @@
+"""APO (ProTeGi): what is wrong with an instruction, in words, is its gradient; edits go against it in a beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..signatures.candidate import Candidate
+from .ape import affordable_finalists, full_score, puller
+from .asking import Writing
+from .bandits import UCB, Contest, Pull, Selector, SuccessiveHalving
+from .base import Forecast, Round, Sizes, Workbench
+from .expansion import Expander, Expansion, GradientTexts, minibatches
+from .induction import Proposal
+from .instruction_search import InstructionSearch, Purse, round_of, wordings
+
+MOST_ROUNDS = 6  # the paper's number; its curves are flat or fall after 3
+LEAST_ROUNDS = 3  # that the sizes should allow
+PULLS = 16  # predictions a candidate in each selection, at the least; the paper reports budgets of 12 to 50
+
+# Where the budget decides: beam and expansion, from the published sizes down.
+_SIZES = (
+    (4, Expansion()),
+    (4, Expansion(minibatch=32, paraphrases=1, successors=6)),
+    (3, Expansion(minibatch=24, groups=3, paraphrases=1, successors=4)),
+    (2, Expansion(minibatch=16, groups=2, paraphrases=1, successors=3)),
+    (1, Expansion(minibatch=12, groups=2, paraphrases=1, successors=3)),
+    (1, Expansion(minibatch=8, groups=1, paraphrases=1, successors=2)),
+)
+
+
+@dataclass(frozen=True)
+class APO(InstructionSearch):
+    """Automatic Prompt Optimization with textual gradients, also known as ProTeGi.
+
+    A beam of instructions is improved in rounds:
+    1. Expand: each of the beam is run on a minibatch of pool rows. The optimizer LM is shown groups of its errors and
+       says what in the instruction caused them (the gradients), rewrites the instruction against each of them, and
+       paraphrases what it has written (Monte-Carlo search). Of these successors some stay.
+    2. Select: a bandit finds the best `beam` of successors and parents on dev, for a share of the predictions. The
+       first of them is scored on all of dev.
+    In the end all of the beam are scored on all of dev.
+
+    A parent that makes no error on the minibatch has no gradient: it is only paraphrased. Several predictors are taken
+    in turn, the others held at their best (see `InstructionSearch`); errors show the whole trace of the program.
+
+    rounds, beam, expansion: sizes; None: the largest of six sizes, from the published one down, with which three rounds
+        can be paid, and at most 6 rounds.
+    selector: SuccessiveHalving(), which uses what the budget gives in a few large batches; or SuccessiveRejects(),
+        UCB(...), UCBE(...), Uniform(), Filtering().
+    predictions: on dev in each selection; None: an equal part of what is left for each round.
+    threshold: the score from which an execution counts as correct.
+    writing: how the optimizer LM writes. texts: your own meta-prompts.
+
+    Raises ValueError on sizes below 1 and on a meta-prompt without its slots.
+    Source: Pryzant et al. 2023, arXiv 2305.03495, section 2. Differs on purpose: errors come from the pool and
+    selection from dev, which are disjoint; any metric, not only yes and no; a reason that repeats an earlier one is not
+    paid for with an edit (see `reflection`); the instruction is an object of its own and not replaced within a text;
+    the best of all rounds is returned, not the best of the last beam.
+    """
+
+    rounds: int | None = None
+    beam: int | None = None
+    expansion: Expansion | None = None
+    selector: Selector = SuccessiveHalving()
+    predictions: int | None = None
+    threshold: float = 1.0
+    writing: Writing = Writing()
+    texts: GradientTexts = GradientTexts()
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "beam", "predictions"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"APO({name}={value}) must be at least 1.")
+
+    @classmethod
+    def paper(cls, **changes: Any) -> APO:
+        """The published sizes: 6 rounds, a beam of 4, minibatches of 64, 4 gradients on 4 errors each, UCB.
+
+        8 rounds of 8 prompts on 32 rows, 2048 predictions in each selection. Temperature 1.0.
+        Source: Pryzant et al. 2023, section 3; the sizes of the selection are those of the released code.
+        """
+        selector = UCB(round_limit=8, arms_per_round=8, examples_per_pull=32)
+        settings = {"rounds": 6, "beam": 4, "expansion": Expansion(), "selector": selector, "predictions": 2048}
+        return cls(**{**settings, **changes})
+
+    @classmethod
+    def reference(cls, **changes: Any) -> APO:
+        """The released code's settings: as published, the optimizer LM at temperature 0.7.
+
+        Its default evaluator is brute force; UCB, which its README recommends, is taken here.
+        Source: github.com/microsoft/LMOps, prompt_optimization/main.py.
+        """
+        return cls.paper(**{"writing": Writing(temperature=0.7), **changes})
+
+    def improve(self, bench: Workbench, predictor: str, purse: Purse) -> Iterator[Round]:
+        rng = bench.rng(f"APO {predictor}")
+        sizes = self._sizes(purse.left, len(bench.dev))
+        incumbent = bench.known[0].candidate
+        beam = [score.candidate for score in wordings(bench, incumbent, predictor)][: sizes.beam]
+        batches = minibatches(bench.pool, sizes.expansion, rng)
+        expander = Expander(
+            bench,
+            predictor,
+            sizes.expansion,
+            self.texts,
+            self.writing,
+            self.threshold,
+            self.told_cost,
+            self.preference,
+            rng,
+        )
+        made: dict[Candidate, Proposal] = {}
+        for number in range(1, sizes.rounds + 1):
+            if purse.left < sizes.expansion.cost * len(beam) + sizes.finals:
+                break
+            successors = expander.expand(beam, next(batches))
+            made.update(successors)
+            yield round_of(bench, f"{predictor}: round {number}, {len(successors)} successors", tuple(successors))
+
+            arms = [*beam, *successors]  # parents first: of equals they stay
+            share = max(0, purse.left - sizes.finals) // (sizes.rounds + 1 - number)
+            contest = Contest(len(arms), len(bench.dev), sizes.beam, min(share, self.predictions or share))
+            order = list(range(len(arms)))
+            for standings in self.selector.rounds(contest, self._pull(bench, arms, made), rng):
+                order = standings.ranking
+            beam = [arms[arm] for arm in order[: sizes.beam]]
+            if beam[0] in made and purse.left >= sizes.finals:
+                full_score(bench, beam[0], made[beam[0]])
+            yield round_of(bench, f"{predictor}: round {number}, {len(beam)} of {len(arms)} stay", tuple(beam))
+
+        finalists = [candidate for candidate in beam if candidate in made]
+        for finalist in finalists[: affordable_finalists(sizes.beam, purse.left * 2, len(bench.dev))]:
+            full_score(bench, finalist, made[finalist])
+        yield round_of(bench, f"{predictor}: the beam scored on all rows", tuple(finalists))
+
+    def forecast(self, sizes: Sizes) -> Forecast:
+        money = sizes.executions // max(1, sizes.predictors)
+        each = self._sizes(money, sizes.dev)
+        parents = sum(1 if number == 0 else each.beam for number in range(each.rounds))
+        asks = parents * each.expansion.asks
+        most = min(money, self.predictions * each.rounds) if self.predictions else money
+        executions = min(money - asks, parents * (each.expansion.cost - each.expansion.asks) + most + each.finals)
+        return Forecast(
+            asks=sizes.predictors * asks,
+            executions=min(sizes.executions, sizes.predictors * max(0, executions)),
+            summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
+            f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
+            f"successors each, selected on dev.",
+            reply_tokens=self.writing.max_tokens,
+        )
+
+    # sizes
+
+    def _sizes(self, money: int, dev: int) -> _Sizes:
+        """The largest of the sizes with which LEAST_ROUNDS rounds can be paid, or the smallest."""
+        sized = [self._sized(beam, expansion, money, dev) for beam, expansion in _SIZES]
+        wanted = min(LEAST_ROUNDS, self.rounds or LEAST_ROUNDS)
+        return next((sizes for sizes in sized if sizes.rounds >= wanted), sized[-1])
+
+    def _sized(self, beam: int, expansion: Expansion, money: int, dev: int) -> _Sizes:
+        beam, expansion = self.beam or beam, self.expansion or expansion
+        finals = affordable_finalists(beam, money, dev) * dev
+        candidates = beam * (expansion.successors + 1)
+        selection = self.predictions or candidates * min(PULLS, dev)
+        rounds = max(0, money - finals) // (beam * expansion.cost + selection)
+        if rounds == 0 and money >= finals + expansion.cost + expansion.successors:
+            rounds = 1  # the first round expands one prompt only
+        return _Sizes(beam, expansion, min(self.rounds or MOST_ROUNDS, rounds), finals)
+
+    # select
+
+    def _pull(self, bench: Workbench, arms: Sequence[Candidate], made: dict[Candidate, Proposal]) -> Pull:
+        """Rewards on rows of dev, less what the length of each prompt costs."""
+        pull = puller(bench, arms, made, "execution")
+        cost = self.writing.token_cost
+
+        def net(chosen: Sequence[int], examples: Sequence[int]) -> list[list[float]]:
+            prices = [0.0 if cost is None else cost.of(arms[arm]) for arm in chosen]
+            rewards = zip(prices, pull(chosen, examples), strict=True)
+            return [[value - price for value in values] for price, values in rewards]
+
+        return net
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What a predictor's search does. finals: executions that are kept for full scores."""
+
+    beam: int
+    expansion: Expansion
+    rounds: int
+    finals: int
