@@ -32,8 +32,8 @@ REPLIES = HERE / "recorded" / "optimizers.jsonl.xz"
 MINUTES = HERE / "recorded" / "optimizers_minutes.json"
 
 TASK_LM, WRITER_LM = "local/qwen2.5-coder-0.5b-instruct", "local/qwen2.5-coder-1.5b-instruct"
-BUDGET = 400  # calls, of all kinds
-POOL, DEV, HOLDOUT = 60, 24, 80  # rows
+BUDGET = 300  # calls, of all kinds
+POOL, DEV, HOLDOUT = 60, 20, 60  # rows
 WRITING = Writing(temperature=1.0, max_tokens=200)
 
 
@@ -164,7 +164,6 @@ def main() -> None:
     parser.add_argument("--task", choices=[task.name for task in TASKS], help="this task only")
     parser.add_argument("--search", choices=list(searches()), help="this search only")
     given = parser.parse_args()
-    minutes: dict[str, float] = json.loads(MINUTES.read_text("utf-8")) if MINUTES.exists() else {}
     results = []
     with _cache(given.record) as cache:
         for task in [task for task in TASKS if given.task in (None, task.name)]:
@@ -174,12 +173,18 @@ def main() -> None:
                 started = time.monotonic()
                 results.append(result(task, name, run(task, search, cache)))
                 if given.record:
-                    minutes[f"{task.name}, {name}"] = round((time.monotonic() - started) / 60, 1)
+                    took = round((time.monotonic() - started) / 60, 1)
+                    minutes = {**_minutes(), f"{task.name}, {name}": took}
                     MINUTES.write_text(json.dumps(minutes, indent=1) + "\n", "utf-8")
                     print(f"{results[-1]}\n", flush=True)
         if given.record:
             print(f"{record(cache, REPLIES)} replies recorded in {REPLIES.name}\n")
-    print(table(results, minutes))
+    print(table(results, _minutes()))
+
+
+def _minutes() -> dict[str, float]:
+    """How long each compile took when its replies were recorded."""
+    return dict(json.loads(MINUTES.read_text("utf-8"))) if MINUTES.exists() else {}
 
 
 @contextmanager

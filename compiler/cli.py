@@ -128,7 +128,9 @@ def _plan_and_compile(commands: Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument("--optimizer-lm", metavar="MODEL", help="writes prompts (default: the same as --lm)")
         parser.add_argument("--judge-lm", metavar="MODEL", help="serves metrics that ask a model (default: as --lm)")
         parser.add_argument(
-            "--teleprompter", metavar="NAME", help="random_demos, ape, iterative_ape, or module:attribute"
+            "--teleprompter",
+            metavar="NAME",
+            help="random_demos, ape, iterative_ape, opro, apo, prompt_agent, abo, or module:attribute",
         )
         parser.add_argument(
             "--budget", metavar="LIMITS", help="any of calls=,tokens=,usd=,seconds= (default: calls=2000)"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, digest
+from ..teleprompters.token_cost import front, prompt_tokens
 from .splits import Splits
 from .task import Task
 from .workbench import Bench, Record
@@ -21,6 +22,7 @@ def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[
         "dev": {"student": records[0].score.mean if records else None, "best": _mean_of(records, finalist)},
         "parts": parts_of(records, finalist),
         "formats": formats_of(records),
+        "front": front_of(records),
         "lineage": [record.to_json() for record in records if record.score.candidate == finalist],
         "spent": {account: {"calls": s.calls, "tokens": s.tokens, "usd": s.usd} for account, s in spent.items()},
         "failures": dict(sorted(bench.failures.items())),
@@ -59,6 +61,22 @@ def formats_of(records: Sequence[Record]) -> dict[str, JSON]:
             kind = "with" if candidate.demos else "without"
             best[kind] = max(best[kind] or 0.0, record.score.mean)
     return dict(sorted(found.items()))
+
+
+def front_of(records: Sequence[Record]) -> list[dict[str, JSON]]:
+    """The candidates that none beats in accuracy without a longer prompt, shortest first: score on dev, about how many
+    prompt tokens, and what they say."""
+    scores = front([record.score for record in records if record.is_whole and not record.rejected])
+    return [
+        {
+            "candidate": score.candidate.digest,
+            "dev": score.mean,
+            "tokens": prompt_tokens(score.candidate),
+            "instructions": {path: score.candidate.prompt(path).instruction for path in score.candidate.predictors},
+            "demonstrations": len(score.candidate.demos),
+        }
+        for score in scores
+    ]
 
 
 def _mean_of(records: Sequence[Record], candidate: Candidate) -> JSON:

@@ -61,11 +61,39 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
         lines += [
             f"  {name:<16}{_points(best['without']):>12}{_points(best['with']):>12}" for name, best in formats.items()
         ]
+    front = evidence.get("front", [])
+    if len(front) > 1:
+        lines.append("accuracy against length (mean score on dev, about how many prompt tokens):")
+        lines += [
+            f"  {point['candidate'][:12]:<16}{_points(point['dev']):>10}{point['tokens']:>10,}" for point in front
+        ]
+    lines += [f"found by: {_move(record)}" for record in evidence.get("lineage", [])[-1:] if record["number"] > 0]
+    if passed_over := _passed_over(evidence.get("events", {})):
+        lines.append(f"passed over: {passed_over}")
     spent = evidence.get("spent", {})
     if spent:
         calls = ", ".join(f"{name} {account['calls']} calls" for name, account in spent.items())
         lines.append(f"spent: {calls}")
     return lines
+
+
+def _move(record: Mapping[str, JSON]) -> str:
+    """Which search and move a candidate comes from, with what can be said of it in a word or a number."""
+    plain = {name: value for name, value in record["detail"].items() if isinstance(value, str | int | float)}
+    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in plain.items() if len(str(value)) <= 40)
+    return f"{record['teleprompter']}, {record['move']}" + (f" ({said})" if said else "")
+
+
+def _passed_over(events: Mapping[str, int]) -> str:
+    """What cost no execution: instructions rejected, replies without any, reflections that said nothing new."""
+    reasons = {name.removeprefix("rejected: "): n for name, n in events.items() if name.startswith("rejected: ")}
+    said = [f"{count} instructions ({reason})" for reason, count in reasons.items()]
+    for event, what in (
+        ("reply dropped", "replies with nothing in them"),
+        ("reflection repeated", "repeated reflections"),
+    ):
+        said += [f"{events[event]} {what}"] if events.get(event) else []
+    return ", ".join(said)
 
 
 def _counts(failed: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ class APO(InstructionSearch):
     threshold: the score from which an execution counts as correct.
     writing: how the optimizer LM writes. texts: your own meta-prompts.
 
-    Raises ValueError on sizes below 1 and on a meta-prompt without its slots.
+    Raises ValueError on sizes below 1, a threshold that is no number, and a meta-prompt without its slots.
     Source: Pryzant et al. 2023, arXiv 2305.03495, section 2. Differs on purpose: errors come from the pool and
     selection from dev, which are disjoint; any metric, not only yes and no; a reason that repeats an earlier one is not
     paid for with an edit (see `reflection`); the instruction is an object of its own and not replaced within a text;
@@ -74,6 +75,8 @@ class APO(InstructionSearch):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"APO({name}={value}) must be at least 1.")
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"APO(threshold={self.threshold}) must be a score.")
 
     @classmethod
     def paper(cls, **changes: Any) -> APO:
@@ -120,9 +123,10 @@ class APO(InstructionSearch):
             made.update(successors)
             yield round_of(bench, f"{predictor}: round {number}, {len(successors)} successors", tuple(successors))
 
-            arms = [*beam, *successors]  # parents first: of equals they stay
+            # Parents first: of equals they stay, unless the selector has chance decide.
+            arms = [*beam, *(successor for successor in successors if successor not in beam)]
             share = max(0, purse.left - sizes.finals) // (sizes.rounds + 1 - number)
-            contest = Contest(len(arms), len(bench.dev), sizes.beam, min(share, self.predictions or share))
+            contest = self._contest(len(arms), len(bench.dev), sizes, share)
             order = list(range(len(arms)))
             for standings in self.selector.rounds(contest, self._pull(bench, arms, made), rng):
                 order = standings.ranking
@@ -131,25 +135,34 @@ class APO(InstructionSearch):
                 full_score(bench, beam[0], made[beam[0]])
             yield round_of(bench, f"{predictor}: round {number}, {len(beam)} of {len(arms)} stay", tuple(beam))
 
-        finalists = [candidate for candidate in beam if candidate in made]
-        for finalist in finalists[: affordable_finalists(sizes.beam, purse.left * 2, len(bench.dev))]:
+        scored = {score.candidate for score in bench.known}
+        unscored = [candidate for candidate in beam if candidate in made and candidate not in scored]
+        finalists = unscored[: purse.left // max(1, len(bench.dev))]
+        for finalist in finalists:
             full_score(bench, finalist, made[finalist])
         yield round_of(bench, f"{predictor}: the beam scored on all rows", tuple(finalists))
 
     def forecast(self, sizes: Sizes) -> Forecast:
         money = sizes.executions // max(1, sizes.predictors)
         each = self._sizes(money, sizes.dev)
-        parents = sum(1 if number == 0 else each.beam for number in range(each.rounds))
-        asks = parents * each.expansion.asks
-        most = min(money, self.predictions * each.rounds) if self.predictions else money
-        executions = min(money - asks, parents * (each.expansion.cost - each.expansion.asks) + most + each.finals)
+        asks = executions = 0
+        for number in range(each.rounds):
+            parents = each.beam if number else 1
+            if money - asks - executions < parents * each.expansion.cost + each.finals:
+                break
+            asks += parents * each.expansion.asks
+            executions += parents * (each.expansion.cost - each.expansion.asks)
+            share = (money - asks - executions - each.finals) // (each.rounds - number)
+            arms = parents * (each.expansion.successors + 1)
+            executions += self.selector.cost(self._contest(arms, sizes.dev, each, share))
+        finals = each.finals if each.rounds else 0
         return Forecast(
             asks=sizes.predictors * asks,
-            executions=min(sizes.executions, sizes.predictors * max(0, executions)),
+            executions=min(sizes.executions, sizes.predictors * (executions + finals)),
             summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
             f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
             f"successors each, selected on dev.",
-            reply_tokens=self.writing.max_tokens,
+            reply_tokens=max(1, each.expansion.paraphrases) * self.writing.max_tokens,
         )
 
     # sizes
@@ -166,11 +179,14 @@ class APO(InstructionSearch):
         candidates = beam * (expansion.successors + 1)
         selection = self.predictions or candidates * min(PULLS, dev)
         rounds = max(0, money - finals) // (beam * expansion.cost + selection)
-        if rounds == 0 and money >= finals + expansion.cost + expansion.successors:
+        if rounds == 0 and money > finals + expansion.cost + expansion.successors:
             rounds = 1  # the first round expands one prompt only
         return _Sizes(beam, expansion, min(self.rounds or MOST_ROUNDS, rounds), finals)
 
     # select
+
+    def _contest(self, arms: int, dev: int, sizes: _Sizes, share: int) -> Contest:
+        return Contest(arms, dev, sizes.beam, min(share, self.predictions or share))
 
     def _pull(self, bench: Workbench, arms: Sequence[Candidate], made: dict[Candidate, Proposal]) -> Pull:
         """Rewards on rows of dev, less what the length of each prompt costs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
@@ -19,8 +19,17 @@ from .draws import draw
 from .induction import Proposal, admitted, shown_pairs
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
 from .metaprompts import MetaPrompt, load, own
-from .replies import bracketed, instruction
-from .trajectory import ExemplarChoice, Exemplars, Shown, Trajectory, exemplar, placed_instruction, where
+from .replies import bracketed
+from .trajectory import (
+    ExemplarChoice,
+    Exemplars,
+    Shown,
+    Trajectory,
+    continued_instruction,
+    exemplar,
+    placed_instruction,
+    where,
+)
 
 Style: TypeAlias = Literal["chat", "instruction_tuned", "pretrained"]
 
@@ -30,7 +39,7 @@ LEAST_ROWS = 20  # to score an instruction on: scores on fewer rows put the traj
 _READERS: dict[Style, Callable[[str], str | None]] = {
     "chat": placed_instruction,
     "instruction_tuned": bracketed,
-    "pretrained": partial(instruction, tag="text"),
+    "pretrained": continued_instruction,
 }
 _METAPROMPTS: dict[Style, str] = {
     "chat": "opro_chat",
@@ -121,12 +130,16 @@ class OPRO(InstructionSearch):
 
     def improve(self, bench: Workbench, predictor: str, purse: Purse) -> Iterator[Round]:
         rng = bench.rng(f"OPRO {predictor}")
-        sizes = self._sizes(purse.left, len(bench.dev))
+        start = bench.known[0].candidate
+        sizes = self._sizes(purse.left, len(bench.dev), len(self._elsewhere(start, predictor)))
         rows = bench.dev if sizes.rows == len(bench.dev) else tuple(draw(bench.dev, sizes.rows, rng))
-        incumbent = self._best_placed(bench, bench.known[0].candidate, predictor, rows)
-        pairs = shown_pairs(bench, incumbent, predictor)
+        incumbent = self._best_placed(bench, start, predictor, rows) if sizes.steps else start
+        pairs = shown_pairs(bench, incumbent, predictor) if sizes.steps else {}
         exemplars = ExemplarChoice(bench, self.exemplars, list(pairs), rng)
-        made = self._admitted(bench, incumbent, predictor, self.seeds, "seed")
+        made = _affordable(purse, sizes, self._admitted(bench, incumbent, predictor, self.seeds, "seed"))
+        if incumbent != start:
+            moved = Proposal(incumbent.prompt(predictor).instruction, start, self._origin("position", predictor))
+            made = {incumbent: moved, **made}
 
         trajectory = Trajectory(self.shown, self.preference)
         trajectory.extend(self._scored(bench, incumbent, made, rows))
@@ -144,7 +157,8 @@ class OPRO(InstructionSearch):
             shown = [pairs[row] for row in exemplars.choose(trajectory, bench.rng(f"OPRO {predictor} step {step}"))]
             request = self._meta_prompt(incumbent, predictor, trajectory, shown)
             texts = self._ask(bench, request, sizes.proposals, self._temperature(step, sizes.steps))
-            new = self._admitted(bench, incumbent, predictor, texts, f"step {step + 1}")
+            # Replies that were asked for again have cost more than was reckoned with.
+            new = _affordable(purse, sizes, self._admitted(bench, incumbent, predictor, texts, f"step {step + 1}"))
             trajectory.extend(self._scored(bench, incumbent, new, rows))
             exemplars.count(list(new))
             made.update(new)
@@ -156,14 +170,17 @@ class OPRO(InstructionSearch):
         finalists = [candidate for candidate in trajectory.descending() if candidate in made][: sizes.finalists]
         for finalist in finalists:
             full_score(bench, finalist, made[finalist])
-        if self.positions and purse.left >= len(self.positions) * len(bench.dev):
-            self._best_placed(bench, bench.known[0].candidate, predictor, bench.dev)
+        best = bench.known[0].candidate
+        if purse.left >= len(self._elsewhere(best, predictor)) * len(bench.dev):
+            self._best_placed(bench, best, predictor, bench.dev)
         yield round_of(bench, f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists))
 
     def forecast(self, sizes: Sizes) -> Forecast:
-        each = self._sizes(sizes.executions // max(1, sizes.predictors), sizes.dev)
+        each = self._sizes(sizes.executions // max(1, sizes.predictors), sizes.dev, len(set(self.positions or ())))
         candidates = each.steps * each.proposals
-        executions = candidates * (each.candidate - 1) + each.finals
+        # With no money for a step there is nothing to be scored but what was given.
+        at_all = candidates or self.seeds or self.positions
+        executions = each.start + candidates * (each.candidate - 1) + each.finals if at_all else 0
         return Forecast(
             asks=sizes.predictors * candidates,
             executions=min(sizes.executions, sizes.predictors * executions),
@@ -175,17 +192,21 @@ class OPRO(InstructionSearch):
 
     # sizes
 
-    def _sizes(self, money: int, dev: int) -> _Sizes:
-        """Steps, proposals and rows for so many executions: as many rows as candidates, where they are not given."""
+    def _sizes(self, money: int, dev: int, elsewhere: int) -> _Sizes:
+        """Steps, proposals and rows for so many executions: as many rows as candidates, where they are not given.
+
+        elsewhere: places of the instruction to try beside the one where it stands.
+        """
         rows = min(dev, self.rows or max(LEAST_ROWS, math.isqrt(max(0, money))))
         finalists = affordable_finalists(self.finalists, money, dev)
-        finals = 0 if rows == dev else finalists * (dev - rows)
-        placing = (rows + dev) * (len(self.positions) - 1) if self.positions else 0
-        spend = max(0, money - finals - placing)
-        each = 1 + rows + self.exemplars.executions
+        finals = (0 if rows == dev else finalists * (dev - rows)) + elsewhere * dev
+        watched = self.exemplars.executions
+        start = (elsewhere + len(self.seeds)) * rows + (1 + len(self.seeds)) * watched
+        spend = max(0, money - finals - start)
+        each = 1 + rows + watched
         proposals = self.proposals or next((k for k in (8, 4, 2) if spend >= LEAST_STEPS * k * each), 1)
         steps = min(self.steps or MOST_STEPS, spend // (proposals * each))
-        return _Sizes(rows, proposals, steps, finalists, each, finals + placing)
+        return _Sizes(rows, proposals, steps, finalists, each, start, finals)
 
     # moves
 
@@ -228,7 +249,7 @@ class OPRO(InstructionSearch):
     def _admitted(
         self, bench: Workbench, incumbent: Candidate, predictor: str, texts: Sequence[str], move: str
     ) -> dict[Candidate, Proposal]:
-        proposed = [Proposal(text, incumbent, Origin("OPRO", move, {"predictor": predictor})) for text in texts]
+        proposed = [Proposal(text, incumbent, self._origin(move, predictor)) for text in texts]
         return admitted(bench, predictor, proposed, max_length=self.writing.max_length)
 
     def _scored(
@@ -243,29 +264,42 @@ class OPRO(InstructionSearch):
         self, bench: Workbench, candidate: Candidate, predictor: str, rows: Sequence[Example]
     ) -> Candidate:
         """The candidate with the instruction at the best of the `positions`, or as it is where none are to be tried."""
-        placed = [candidate]
-        for position in self.positions or ():
-            moved = candidate.with_prompt(predictor, position=position)
-            if moved not in placed:
-                placed.append(moved)
-        if len(placed) == 1:
+        elsewhere = self._elsewhere(candidate, predictor)
+        if not elsewhere:
             return candidate
-        origin = Origin("OPRO", "position", {"predictor": predictor})
-        scores = bench.score(placed, rows, origin=origin, parents=[candidate])
+        origin = self._origin("position", predictor)
+        scores = bench.score([candidate, *elsewhere], rows, origin=origin, parents=[candidate])
         return max(scores, key=self.preference).candidate  # of equals the first, which is the candidate itself
+
+    def _elsewhere(self, candidate: Candidate, predictor: str) -> list[Candidate]:
+        """The candidate with the instruction at each of the `positions` but the one where it stands."""
+        placed = [candidate.with_prompt(predictor, position=position) for position in self.positions or ()]
+        return [other for other in dict.fromkeys(placed) if other != candidate]
+
+    def _origin(self, move: str, predictor: str) -> Origin:
+        return Origin("OPRO", move, {"predictor": predictor})
 
 
 @dataclass(frozen=True)
 class _Sizes:
-    """What a predictor's search does. candidate: what one costs, its proposal included; finals: what the end costs."""
+    """What a predictor's search does.
+
+    candidate: what one costs, its proposal included. start, finals: what the beginning and the end cost.
+    """
 
     rows: int
     proposals: int
     steps: int
     finalists: int
     candidate: int
+    start: int
     finals: int
 
     @property
     def step(self) -> int:
         return self.proposals * self.candidate
+
+
+def _affordable(purse: Purse, sizes: _Sizes, made: Mapping[Candidate, Proposal]) -> dict[Candidate, Proposal]:
+    """As many of them as can be scored without the money for what is to be done in the end."""
+    return dict(islice(made.items(), max(0, purse.left - sizes.finals) // (sizes.candidate - 1)))

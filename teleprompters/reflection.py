@@ -57,7 +57,7 @@ def shown(case: Case, candidate: Candidate, predictor: str) -> str:
     else:
         for number, step in enumerate(outcome.trace, start=1):
             mark = " (the predictor whose instruction is to be improved)" if step.path == predictor else ""
-            lines.append(f"Step {number}, by predictor {step.path}{mark}")
+            lines.append(f"Call {number}, by predictor {step.path}{mark}")
             lines += [f"  {line}" for line in _values("Read", step.inputs)]
             lines += [f"  {line}" for line in _answer(step, candidate.prompt(step.path).schema)]
         if outcome.outputs:

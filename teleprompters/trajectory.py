@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,12 +23,13 @@ from .replies import instruction
 
 Rule: TypeAlias = Literal["random", "constant", "most_often_wrong", "currently_wrong"]
 
+_ITEM_END = re.compile(r"<\s*/\s*text\s*>", re.IGNORECASE)
 _WHERE: dict[Position, str] = {
-    "system": "It stands at the very beginning, before all problems.",
-    "before_question": "It stands before each problem.",
-    "question_begin": "It stands at the beginning of each problem's text.",
-    "question_end": "It stands at the end of each problem's text.",
-    "answer_begin": "It is the beginning of each answer: the language model writes on from there.",
+    "system": "The instruction stands at the very beginning.",
+    "before_question": "The instruction stands before each input.",
+    "question_begin": "The instruction stands at the beginning of each input.",
+    "question_end": "The instruction stands at the end of each input.",
+    "answer_begin": "The instruction is the beginning of each output: the language model writes on from there.",
 }
 
 
@@ -127,15 +130,19 @@ class Trajectory:
 
     @property
     def next_line(self) -> str:
-        """The beginning of the next item of the list: a precision that nothing has reached."""
-        buckets = self._buckets
-        return f"Precision: {1 if buckets is None else buckets} <TEXT>"
+        """The beginning of the next item of the list: the highest precision, or more than any there is."""
+        if self._are_shares:
+            return f"Precision: {self.shown.buckets or 1} <TEXT>"
+        return f"Precision: {math.floor(max(score.mean for score in self._scores.values())) + 1} <TEXT>"
 
     @property
     def _buckets(self) -> int | None:
         """None where scores are no shares: a metric with another range is shown as it is."""
-        shares = all(0 <= score.mean <= 1 for score in self._scores.values())
-        return self.shown.buckets if shares else None
+        return self.shown.buckets if self._are_shares else None
+
+    @property
+    def _are_shares(self) -> bool:
+        return all(0 <= score.mean <= 1 for score in self._scores.values())
 
     def _number(self, score: Score) -> str:
         buckets = self._buckets
@@ -201,6 +208,11 @@ def placed_instruction(reply: str) -> str | None:
     """The instruction that a reply proposes, also where the writer put it between marks of its place, `<INS>`."""
     text = instruction(reply)
     return None if text is None else instruction(text, tag="INS")
+
+
+def continued_instruction(reply: str) -> str | None:
+    """The instruction with which a reply goes on with the list: its first item, whatever is listed after that."""
+    return instruction(_ITEM_END.split(reply, maxsplit=1)[0], tag="text")
 
 
 def where(position: Position) -> str:
