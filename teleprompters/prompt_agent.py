@@ -79,9 +79,9 @@ class PromptAgent(InstructionSearch):
     Raises ValueError on sizes below 1 and on an unknown strategy.
     Source: Wang et al. 2023, arXiv 2310.16427, sections 3 and 4, appendices. Differs on purpose: rewards and errors
     come from different rows (dev, pool); returns are means, so that visited and unvisited prompts can be compared
-    (`paper()` has the sums); finished branches are not selected; what others found before stands below the root from
-    the start; an edit is not paid for a reflection that only repeats an earlier one; when nothing goes wrong the
-    redraws end.
+    (`paper()` has the sums); finished branches are not selected; what others find stands below the root, from the start
+    and before every iteration; an edit is not paid for a reflection that only repeats an earlier one; when nothing goes
+    wrong the redraws end.
     """
 
     strategy: Strategy = "mcts"
@@ -148,6 +148,7 @@ class PromptAgent(InstructionSearch):
     def mcts(self, growth: Growth) -> Choice:
         tree = growth.tree
         for iteration in range(1, growth.shape.iterations + 1):
+            growth.plant(iteration)
             if not (tree.root.is_open and growth.affords_more):
                 break
             node = tree.select()
@@ -267,13 +268,13 @@ class PromptAgent(InstructionSearch):
         )
         # Only "mcts" prunes.
         planning = self.planning if self.strategy == "mcts" else replace(self.planning, min_depth=shape.depth)
-        tree = Tree(start.candidate, self._known_reward(start, rows), shape.depth, planning)
-        others = [known for known in wordings(bench, start.candidate, predictor) if known.candidate != start.candidate]
-        for known in others[: shape.width]:
-            tree.add(tree.root, known.candidate, self._known_reward(known, rows))
-        return Growth(bench, predictor, purse, self, shape, rows, tree, transition)
+        tree = Tree(start.candidate, self.known_reward(start, rows), shape.depth, planning)
+        growth = Growth(bench, predictor, purse, self, shape, rows, tree, transition)
+        growth.plant(0)
+        return growth
 
-    def _known_reward(self, known: Score, rows: tuple[Example, ...]) -> float:
+    def known_reward(self, known: Score, rows: tuple[Example, ...]) -> float:
+        """The reward of what has a score on all of dev."""
         values = dict(zip(known.examples, known.values, strict=True))
         chosen = tuple(row.digest for row in rows)
         return self.preference(Score(known.candidate, tuple(values[digest] for digest in chosen), chosen))
@@ -292,6 +293,7 @@ class Growth:
     tree: Tree
     transition: Transition
     _origins: dict[Candidate, Origin] = field(default_factory=dict)
+    _met: set[Candidate] = field(default_factory=set)
     _made: int = 0
 
     @property
@@ -304,6 +306,15 @@ class Growth:
 
     def _transitions(self) -> int:
         return min(self.shape.transitions - self._made, self.left // self.settings.price(len(self.rows)))
+
+    def plant(self, iteration: int) -> None:
+        """Hangs what others have found since the last time below the root: the best `width` of it, at no cost."""
+        root, held = self.tree.root, {node.candidate for node in self.tree.nodes} | self._met
+        found = [one for one in wordings(self.bench, root.candidate, self.predictor) if one.candidate not in held]
+        self._met.update(one.candidate for one in found)
+        for known in found[: self.shape.width]:
+            reward = self.settings.known_reward(known, self.rows)
+            self.tree.add(root, known.candidate, reward, iteration=iteration)
 
     def expand(self, node: Node, iteration: int) -> list[Node]:
         """New nodes below this one, with their rewards: of `width` batches, or of as many as can be paid."""

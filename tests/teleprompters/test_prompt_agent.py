@@ -470,6 +470,19 @@ def test_it_starts_from_the_best_that_is_known_and_other_wordings_stand_below_it
     assert not set(reexecuted) & {world.student, *found}
 
 
+def test_what_others_find_while_it_is_paused_joins_the_tree_and_costs_nothing(bench, make_student):
+    world = bench(score, dev=4, reply_of=writing())
+    search = PromptAgent(iterations=2, depth=3, width=2).search(world)
+    next(search)
+    found = make_student("Do 99.")
+    world.score([found], origin=Origin("Other", "move"))
+    executed = len(world.executed)
+    next(search)
+    (node,) = [node for node in tree_of(world)["nodes"] if node["prompt"] == "Do 99."]
+    assert (node["parent"], node["iteration"]) == (0, 2)
+    assert found not in [candidate for candidate, example in world.executed[executed:] if example in world.dev]
+
+
 def test_it_can_be_closed_after_every_round(bench):
     for stop in (1, 2, 3):
         world = bench(score, dev=10, reply_of=writing())
