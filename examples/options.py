@@ -7,14 +7,31 @@ import argparse
 import burnish as b
 
 EMBEDDED = "local/smollm2-135m-instruct"  # runs in this process; 98 MB are downloaded once
+FOLLOWS = "local/qwen2.5-coder-0.5b-instruct"  # 491 MB: follows a clear instruction
+WRITES = "local/qwen2.5-coder-1.5b-instruct"  # 1.1 GB: can write one
 
 
 def options(about: str, *, calls: int, max_tokens: int) -> tuple[b.LM, int]:
     """The LM to run on and the limit of calls, from the command line."""
+    given = _parser(about, EMBEDDED, calls).parse_args()
+    return _lm(given.model, given.base_url, max_tokens=max_tokens), given.calls
+
+
+def two_models(about: str, *, calls: int, max_tokens: int) -> tuple[b.LM, b.LM, int]:
+    """The LM to run on, the LM that writes prompts for it, and the limit of calls, from the command line."""
+    parser = _parser(about, FOLLOWS, calls)
+    parser.add_argument("--writer", default=WRITES, help=f"writes the prompts (default: {WRITES})")
+    given = parser.parse_args()
+    return _lm(given.model, given.base_url, max_tokens=max_tokens), _lm(given.writer, given.base_url), given.calls
+
+
+def _parser(about: str, model: str, calls: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--model", default=EMBEDDED, help=f"default: {EMBEDDED}, a small model in this process")
+    parser.add_argument("--model", default=model, help=f"default: {model}, a small model in this process")
     parser.add_argument("--base-url", help="of a server that speaks the OpenAI protocol")
     parser.add_argument("--calls", type=int, default=calls, help=f"the budget (default: {calls})")
-    given = parser.parse_args()
-    lm = b.LM(given.model, base_url=given.base_url, max_tokens=max_tokens, timeout=600)  # a busy machine is slow
-    return lm, given.calls
+    return parser
+
+
+def _lm(model: str, base_url: str | None, **params: int) -> b.LM:
+    return b.LM(model, base_url=base_url, timeout=600, **params)  # a busy machine is slow

@@ -9,18 +9,30 @@ _HOMES = {
     "ABO": "abo",
     "APE": "ape",
     "APO": "apo",
+    "Exemplars": "trajectory",
+    "Expansion": "expansion",
+    "Filtering": "bandits",
     "Forecast": "base",
     "IterativeAPE": "iterative_ape",
     "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
+    "Planning": "prompt_tree",
     "PromptAgent": "prompt_agent",
     "RandomDemos": "random_demos",
     "Round": "base",
     "Score": "base",
+    "Shown": "trajectory",
     "Sizes": "base",
+    "SuccessiveHalving": "bandits",
+    "SuccessiveRejects": "bandits",
     "Teleprompter": "base",
+    "TokenCost": "token_cost",
+    "UCB": "bandits",
+    "UCBE": "bandits",
+    "Uniform": "bandits",
     "Workbench": "base",
+    "Writing": "asking",
 }
 
 __all__ = sorted(_HOMES)
@@ -29,6 +41,13 @@ if TYPE_CHECKING:
     from .abo import ABO as ABO
     from .ape import APE as APE
     from .apo import APO as APO
+    from .asking import Writing as Writing
+    from .bandits import UCB as UCB
+    from .bandits import UCBE as UCBE
+    from .bandits import Filtering as Filtering
+    from .bandits import SuccessiveHalving as SuccessiveHalving
+    from .bandits import SuccessiveRejects as SuccessiveRejects
+    from .bandits import Uniform as Uniform
     from .base import Forecast as Forecast
     from .base import Origin as Origin
     from .base import Outcome as Outcome
@@ -37,10 +56,15 @@ if TYPE_CHECKING:
     from .base import Sizes as Sizes
     from .base import Teleprompter as Teleprompter
     from .base import Workbench as Workbench
+    from .expansion import Expansion as Expansion
     from .iterative_ape import IterativeAPE as IterativeAPE
     from .opro import OPRO as OPRO
     from .prompt_agent import PromptAgent as PromptAgent
+    from .prompt_tree import Planning as Planning
     from .random_demos import RandomDemos as RandomDemos
+    from .token_cost import TokenCost as TokenCost
+    from .trajectory import Exemplars as Exemplars
+    from .trajectory import Shown as Shown
 
 
 def __getattr__(name: str) -> Any:

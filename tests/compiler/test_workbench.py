@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 import burnish as b
 from burnish.compiler.lm.failures import ContentRefused, ContextOverflow
 from burnish.signatures.errors import BudgetSpent
-from burnish.teleprompters.base import Forecast, Origin
+from burnish.teleprompters.base import Forecast, Origin, Step
 from burnish.testing import ScriptedLM
 
 
@@ -16,10 +19,13 @@ def on_bench(program, reviews, reviewer, tmp_path):
     """Runs a function of a real bench inside a compile, and returns the compiled program and what the function gave."""
     runs = iter(range(100))
 
-    def run(search, lm=None, rows=90, budget=None, skill=lambda prompt: 0.7, **arguments):
+    def run(search, lm=None, rows=90, budget=None, skill=lambda prompt: 0.7, preference=None, **arguments):
         given = []
 
         class Searching(b.Teleprompter):
+            def preference(self, score):
+                return preference(score) if preference else super().preference(score)
+
             def search(self, bench):
                 given.append(search(bench))
                 yield from ()
@@ -192,3 +198,126 @@ def test_the_search_never_sees_a_row_of_the_holdout(on_bench, reviews):
     _, (pool, dev) = on_bench(lambda bench: (bench.pool, bench.dev), rows=100)
     assert not {e.digest for e in pool} & {e.digest for e in dev}
     assert len(pool) + len(dev) < 100
+
+
+# what a reflection needs to see
+
+
+@pytest.fixture
+def doubtful(review_replies):
+    """An LM that cannot make up its mind on every tenth review, and doubts where it is asked for a doubt."""
+    classify = review_replies(lambda prompt: 0.7)
+
+    def respond(messages, body):
+        asked = str(messages[-1]["content"])
+        if "`[[ ## doubt ## ]]`" in asked:
+            return "[[ ## doubt ## ]]\nsome\n\n[[ ## completed ## ]]"
+        numbers = re.findall(r"number (\d+)", str(messages))
+        return "Hard to say." if int(numbers[-1]) % 10 == 0 else classify(messages, body)
+
+    return ScriptedLM(respond)
+
+
+def on_a_tenth(bench):
+    """The first pool row that the doubtful LM does not answer, and what came of it."""
+    row = next(row for row in bench.pool if re.search(r"number \d*0 ", row.values["review"]))
+    (outcome,) = bench.predict(bench.student, [row])
+    return row, outcome
+
+
+def test_a_reply_that_could_not_be_used_stands_in_the_trace(on_bench, doubtful):
+    _, (row, outcome) = on_bench(on_a_tenth, doubtful)
+    assert outcome.trace == (Step("self", row.input_values, {}, "Hard to say."),)
+    assert (outcome.failure, outcome.score, dict(outcome.outputs)) == ("unparsed", 0.0, {})
+    assert outcome.reason
+
+
+def test_in_a_program_of_several_steps_the_reply_that_could_not_be_used_stands_behind_those_that_could(
+    on_bench, doubtful, reviews
+):
+    class Careful(b.Module):
+        def __init__(self):
+            super().__init__()
+            self.doubt = b.Predict("review -> doubt")
+            self.classify = b.Predict("review, doubt -> label")
+
+        def forward(self, review):
+            return self.classify(review=review, doubt=self.doubt(review=review).doubt)
+
+    pipeline = b.Pipeline(doubt="review -> doubt", classify="review, doubt -> label")
+    for program in (pipeline, Careful()):
+        rows = b.load_examples(reviews(90), inputs=["review"])
+        _, (row, outcome) = on_bench(on_a_tenth, doubtful, program=program, trainset=rows)
+        first, last = outcome.trace
+        assert (first.path, dict(first.outputs)) == ("doubt", {"doubt": "some"})
+        assert (last.path, dict(last.outputs), last.reply) == ("classify", {}, "Hard to say.")
+        assert dict(last.inputs) == {**row.input_values, "doubt": "some"}
+        assert outcome.failure == "unparsed"
+
+
+def test_a_step_that_failed_stands_in_the_trace_of_a_program_that_goes_on_without_it(on_bench, doubtful, reviews):
+    class Undaunted(b.Module):
+        def __init__(self):
+            super().__init__()
+            self.classify = b.Predict("review -> label")
+
+        def forward(self, review):
+            from burnish.signatures.dspy_bridge import Prediction
+
+            try:
+                return self.classify(review=review)
+            except b.ReplyError:
+                return Prediction(label="positive")
+
+    rows = b.load_examples(reviews(90), inputs=["review"])
+    _, (row, outcome) = on_bench(on_a_tenth, doubtful, program=Undaunted(), trainset=rows)
+    assert outcome.trace == (Step("classify", row.input_values, {}, "Hard to say."),)
+
+
+# what is kept, and what is best
+
+
+def test_a_document_that_is_kept_lies_in_the_run_folder_and_a_later_one_takes_its_place(on_bench, tmp_path):
+    def search(bench):
+        bench.keep("tree", {"nodes": [1]})
+        bench.keep("tree", {"nodes": [1, "é", None]})
+        bench.keep("other", [0.5])
+
+    on_bench(search)
+    assert json.loads((tmp_path / "run0" / "tree.json").read_text("utf-8")) == {"nodes": [1, "é", None]}
+    assert json.loads((tmp_path / "run0" / "other.json").read_text("utf-8")) == [0.5]
+    assert not list((tmp_path / "run0").glob("*.new"))
+
+
+def test_a_limit_of_ones_own_on_the_length_is_kept_and_cannot_be_wider_than_the_benchs(on_bench):
+    texts = ["Judge it.", "Judge the film with care.", "x y " * 2000]
+
+    def search(bench):
+        narrow = bench.admit(bench.student, "self", texts, max_length=9)
+        wide = bench.admit(bench.student, "self", [f"Now {text}" for text in texts], max_length=10**6)
+        return [[made.prompt("self").instruction for made in admitted] for admitted in (narrow, wide)]
+
+    compiled, (narrow, wide) = on_bench(search)
+    assert narrow == ["Judge it."]
+    assert wide == ["Now Judge it.", "Now Judge the film with care."]
+    assert compiled.evidence["events"]["rejected: too long"] == 3
+
+
+def test_the_preference_of_the_search_decides_what_is_best_and_becomes_the_finalist(on_bench, reviewer):
+    def skill(prompt):
+        return 0.95 if "thoroughly" in prompt else 0.8 if "briefly" in prompt else 0.3
+
+    def search(bench):
+        candidates = bench.admit(bench.student, "self", ["Judge it thoroughly.", "Judge it briefly."])
+        bench.score(candidates, origin=Origin("test", "instruction"))
+        return [score.candidate for score in bench.known]
+
+    def cheap(score):
+        return score.mean - ("thoroughly" in score.candidate.prompt("self").instruction)
+
+    for preference, best, worst in ((None, "thoroughly", "Classify"), (cheap, "briefly", "thoroughly")):
+        compiled, known = on_bench(search, reviewer(skill), preference=preference)
+        assert best in known[0].prompt("self").instruction
+        assert worst in known[-1].prompt("self").instruction
+        assert compiled.evidence["lineage"][-1]["candidate"] == known[0].digest
+        assert best in compiled.finalist().candidate.prompt("self").instruction

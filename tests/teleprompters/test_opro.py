@@ -41,7 +41,7 @@ def writing(*qualities):
 
 @pytest.fixture
 def bench(bench):
-    """Like the one of the package, also where it is asked for all rows of dev by name; notes temperatures."""
+    """bench(...): one that also records what is scored on the rows of dev by name, and notes temperatures."""
 
     def build(score_of=score, **options):
         world = bench(score_of, **options)
@@ -373,8 +373,6 @@ def test_the_meta_prompt_says_where_the_instruction_stands(bench, make_student, 
         ("instruction_tuned", "Name the mood.", "Name the mood."),
         ("instruction_tuned", "As in [1], name the mood.", "As in [1], name the mood."),
         ("instruction_tuned", "[Name the\nmood.]", "Name the\nmood."),
-        ("instruction_tuned", "[]", "[]"),
-        ("instruction_tuned", "[ ", "["),
         ("instruction_tuned", "", None),
         ("pretrained", "Name the mood.</TEXT>", "Name the mood."),
         ("pretrained", "Name the mood.</TEXT>\nPrecision: 100 <TEXT>Guess.</TEXT>\nPrec", "Name the mood."),

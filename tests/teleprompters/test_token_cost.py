@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from burnish.signatures.candidate import Candidate, Part
 from burnish.signatures.formats import FORMATS
-from burnish.signatures.prompt import Demo, DemoRule
+from burnish.signatures.prompt import Demo, DemoRule, Prompt
+from burnish.signatures.schema import Field, Schema
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.base import Score
 from burnish.teleprompters.token_cost import TokenCost, front, prompt_tokens
+
+
+def instructed(text):
+    return Candidate.of({"self": Part(Prompt(Schema((Field("review"),), (Field("label"),)), text))})
 
 
 def scored(candidate, mean):
@@ -61,9 +67,8 @@ def test_of_demonstrations_picked_per_query_as_many_count_as_are_picked_at_their
     candidate = make_student()
     fixed = demo_tokens(candidate, demos=demos(2))
     assert demo_tokens(candidate, demos=demos(50), rule=DemoRule(k=2)) == pytest.approx(fixed, abs=1)
-    assert demo_tokens(candidate, demos=demos(2), rule=DemoRule(k=9)) == pytest.approx(
-        fixed, abs=1
-    )  # no more than held
+    # No more than are held.
+    assert demo_tokens(candidate, demos=demos(2), rule=DemoRule(k=9)) == pytest.approx(fixed, abs=1)
     mixed = (*demos(1, 400), *demos(1, 1200))
     assert demo_tokens(candidate, demos=mixed, rule=DemoRule(k=1)) == pytest.approx(
         demo_tokens(candidate, demos=mixed) / 2, abs=1
@@ -124,8 +129,8 @@ def test_the_front_holds_what_nothing_shorter_beats_shortest_first(make_student)
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=12))
-def test_whatever_is_not_on_the_front_is_beaten_by_something_there(student_of, points):
-    scores = [scored(student_of("abcd" * length), mean / 10) for length, mean in points]
+def test_whatever_is_not_on_the_front_is_beaten_by_something_there(points):
+    scores = [scored(instructed("abcd" * length), mean / 10) for length, mean in points]
     kept = front(scores)
     sizes = [prompt_tokens(score.candidate) for score in kept]
     assert sizes == sorted(set(sizes))
@@ -135,13 +140,3 @@ def test_whatever_is_not_on_the_front_is_beaten_by_something_there(student_of, p
             other.mean >= score.mean and prompt_tokens(other.candidate) <= prompt_tokens(score.candidate)
             for other in kept
         )
-
-
-@pytest.fixture(scope="module", name="student_of")
-def _student_of():
-    from burnish.signatures.candidate import Candidate, Part
-    from burnish.signatures.prompt import Prompt
-    from burnish.signatures.schema import Field, Schema
-
-    schema = Schema((Field("review"),), (Field("label"),))
-    return lambda instruction: Candidate.of({"self": Part(Prompt(schema, instruction))})
