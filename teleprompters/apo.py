@@ -18,6 +18,7 @@ from .instruction_search import InstructionSearch, Purse, round_of, wordings
 
 MOST_ROUNDS = 6  # the paper's number; its curves are flat or fall after 3
 LEAST_ROUNDS = 3  # that the sizes should allow
+NEW = 1e-9  # less reward for a successor than for a parent that does as well
 PULLS = 16  # predictions a candidate in each selection, at the least; the paper reports budgets of 12 to 50
 
 # Where the budget decides: beam and expansion, from the published sizes down.
@@ -116,19 +117,24 @@ class APO(InstructionSearch):
             rng,
         )
         made: dict[Candidate, Proposal] = {}
-        for number in range(1, sizes.rounds + 1):
-            if purse.left < sizes.expansion.cost * len(beam) + sizes.finals:
+        met = {score.candidate for score in bench.known}
+        for number in range(1, (self.rounds or MOST_ROUNDS) + 1):
+            parents = beam[: self._parents(purse.left - sizes.finals, len(beam), sizes.expansion)]
+            if not parents:
                 break
-            successors = expander.expand(beam, next(batches))
+            successors = expander.expand(parents, next(batches))
             made.update(successors)
             yield round_of(bench, f"{predictor}: round {number}, {len(successors)} successors", tuple(successors))
 
-            # Parents first: of equals they stay, unless the selector has chance decide.
-            arms = [*beam, *(successor for successor in successors if successor not in beam)]
-            share = max(0, purse.left - sizes.finals) // (sizes.rounds + 1 - number)
+            # What other searches have found meanwhile competes as well.
+            others = [score.candidate for score in wordings(bench, incumbent, predictor)]
+            others = [candidate for candidate in others if candidate not in met and candidate not in made]
+            met.update(others)
+            arms = list(dict.fromkeys([*beam, *others[: sizes.beam], *successors]))
+            share = max(0, purse.left - sizes.finals) // max(1, sizes.rounds + 1 - number)
             contest = self._contest(len(arms), len(bench.dev), sizes, share)
             order = list(range(len(arms)))
-            for standings in self.selector.rounds(contest, self._pull(bench, arms, made), rng):
+            for standings in self.selector.rounds(contest, self._pull(bench, arms, len(beam), made), rng):
                 order = standings.ranking
             beam = [arms[arm] for arm in order[: sizes.beam]]
             if beam[0] in made and purse.left >= sizes.finals:
@@ -146,19 +152,27 @@ class APO(InstructionSearch):
         money = sizes.executions // max(1, sizes.predictors)
         each = self._sizes(money, sizes.dev)
         asks = executions = 0
-        for number in range(each.rounds):
-            parents = each.beam if number else 1
-            if money - asks - executions < parents * each.expansion.cost + each.finals:
+        beam = 1
+        for number in range((self.rounds or MOST_ROUNDS) if each.rounds else 0):
+            left = money - asks - executions - each.finals
+            parents = self._parents(left, beam, each.expansion)
+            if not parents:
                 break
             asks += parents * each.expansion.asks
             executions += parents * (each.expansion.cost - each.expansion.asks)
-            share = (money - asks - executions - each.finals) // (each.rounds - number)
-            arms = parents * (each.expansion.successors + 1)
-            executions += self.selector.cost(self._contest(arms, sizes.dev, each, share))
+            share = (money - asks - executions - each.finals) // max(1, each.rounds - number)
+            successors = parents * each.expansion.successors
+            contest = self._contest(beam + successors, sizes.dev, each, share)
+            # Most rows of the parents were paid for when they were successors.
+            executions += self.selector.cost(contest) * successors // (beam + successors)
+            executions += max(0, sizes.dev - PULLS)  # the first of the beam on the rest of dev
+            beam = each.beam
         finals = each.finals if each.rounds else 0
         return Forecast(
             asks=sizes.predictors * asks,
-            executions=min(sizes.executions, sizes.predictors * (executions + finals)),
+            executions=max(
+                0, min(sizes.executions - sizes.predictors * asks, sizes.predictors * (executions + finals))
+            ),
             summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
             f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
             f"successors each, selected on dev.",
@@ -178,25 +192,31 @@ class APO(InstructionSearch):
         finals = affordable_finalists(beam, money, dev) * dev
         candidates = beam * (expansion.successors + 1)
         selection = self.predictions or candidates * min(PULLS, dev)
-        rounds = max(0, money - finals) // (beam * expansion.cost + selection)
-        if rounds == 0 and money > finals + expansion.cost + expansion.successors:
+        full = max(0, dev - PULLS)  # of the first of the beam, whose other rows the selection has paid for
+        rounds = max(0, money - finals) // (beam * expansion.cost + selection + full)
+        if rounds == 0 and self._parents(money - finals, 1, expansion):
             rounds = 1  # the first round expands one prompt only
         return _Sizes(beam, expansion, min(self.rounds or MOST_ROUNDS, rounds), finals)
+
+    def _parents(self, left: int, beam: int, expansion: Expansion) -> int:
+        """How many of the beam can be expanded, so that every arm can be tried on a row at least."""
+        return max(0, min(beam, (left - beam) // (expansion.cost + expansion.successors)))
 
     # select
 
     def _contest(self, arms: int, dev: int, sizes: _Sizes, share: int) -> Contest:
         return Contest(arms, dev, sizes.beam, min(share, self.predictions or share))
 
-    def _pull(self, bench: Workbench, arms: Sequence[Candidate], made: dict[Candidate, Proposal]) -> Pull:
-        """Rewards on rows of dev, less what the length of each prompt costs."""
+    def _pull(self, bench: Workbench, arms: Sequence[Candidate], parents: int, made: dict[Candidate, Proposal]) -> Pull:
+        """Rewards on rows of dev, less what the length of a prompt costs. parents: how many arms are no successors."""
         pull = puller(bench, arms, made, "execution")
         cost = self.writing.token_cost
+        prices = [0.0 if cost is None else cost.of(candidate) for candidate in arms]
 
         def net(chosen: Sequence[int], examples: Sequence[int]) -> list[list[float]]:
-            prices = [0.0 if cost is None else cost.of(arms[arm]) for arm in chosen]
-            rewards = zip(prices, pull(chosen, examples), strict=True)
-            return [[value - price for value in values] for price, values in rewards]
+            deducted = [prices[arm] + (NEW if arm >= parents else 0.0) for arm in chosen]
+            rewards = zip(deducted, pull(chosen, examples), strict=True)
+            return [[value - less for value in values] for less, values in rewards]
 
         return net
 

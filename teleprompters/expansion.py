@@ -130,7 +130,7 @@ class Expander:
             groups,
             wrong,
             request=request,
-            read=lambda reply: (passages(reply, "reason") or [])[: size.reasons] or None,
+            read=lambda reply: (passages(reply, "reason") or [])[-size.reasons :] or None,
             said=self._said,
             writing=self.writing,
             rng=self.rng,
@@ -162,7 +162,7 @@ class Expander:
             Proposal(text, gradient.about.candidate, self._origin("edit", reason=gradient.text[:500]))
             for gradient, replies in zip(gradients, found, strict=True)
             for texts in replies
-            for text in texts[:count]
+            for text in texts[-count:]  # a writer that thinks aloud settles at the end
         ]
 
     def _paraphrases(self, beam: Sequence[Candidate], edited: Sequence[Proposal]) -> list[Proposal]:

@@ -79,7 +79,7 @@ def listed(found: Sequence[Case], candidate: Candidate, predictor: str) -> str:
 
 def _answer(step: Step, schema: Schema) -> list[str]:
     if not step.outputs:
-        return _values("Reply, which could not be used", {"reply": step.reply})
+        return _values("Reply, which could not be used", {"reply": step.reply}) if step.reply else []
     return _values("Answer", {f.name: step.outputs[f.name] for f in schema.outputs if f.name in step.outputs})
 
 

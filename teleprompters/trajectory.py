@@ -104,10 +104,10 @@ class Trajectory:
         return sorted(self._scores, key=lambda candidate: -self.preference(self._scores[candidate]))
 
     def ascending(self) -> list[Score]:
-        """What is shown: the best ones, worst first, then without those below the threshold."""
-        best = [self._scores[candidate] for candidate in self.descending()[: self.shown.instructions]]
+        """What is shown: the best ones, worst first and of equals the latest last; then none below the threshold."""
+        best = sorted(self._scores.values(), key=self.preference)[-self.shown.instructions :]
         threshold = self.shown.threshold
-        return [score for score in reversed(best) if threshold is None or score.mean >= threshold]
+        return [score for score in best if threshold is None or score.mean >= threshold]
 
     # as text
 
@@ -145,8 +145,9 @@ class Trajectory:
         return all(0 <= score.mean <= 1 for score in self._scores.values())
 
     def _number(self, score: Score) -> str:
-        buckets = self._buckets
-        return f"{score.mean:.3g}" if buckets is None else str(round(score.mean * buckets))
+        """The number to improve on: the score, less what the length of the prompt costs."""
+        buckets, value = self._buckets, self.preference(score)
+        return f"{value:.3g}" if buckets is None else str(round(max(0.0, value) * buckets))
 
 
 def _text(score: Score, predictor: str) -> str:

@@ -279,7 +279,7 @@ def test_several_reasons_and_edits_stand_in_one_reply_no_more_than_asked_for_and
     def reply(prompt, draw):
         if "<reason>" in prompt:
             one = reason(prompt, draw)
-            return "".join(f"<reason>{text}</reason>" for text in (one, one, reason(prompt, -draw), "A third one."))
+            return "".join(f"<reason>{text}</reason>" for text in ("A third one.", one, one, reason(prompt, -draw)))
         if "<original>" in prompt:
             return ""
         return " or ".join(f"<instruction>Do {n}.</instruction>" for n in next(edits, (71,)))
@@ -288,15 +288,15 @@ def test_several_reasons_and_edits_stand_in_one_reply_no_more_than_asked_for_and
     expansion = Expansion(minibatch=6, groups=2, errors=2, reasons=2, edits=2, paraphrases=0, successors=9)
     rounds = list(APO(rounds=1, beam=1, expansion=expansion).search(world))
     assert purposes(world) == ["gradient"] * 2 + ["edit"] * 4
-    assert "Give 2 different reasons of what you see" in asked(world, "gradient")[0]
+    assert "Write down 2 different reasons, in two" in asked(world, "gradient")[0]
     assert "Write 2 different instructions in which" in asked(world, "edit")[0]
-    assert numbers(rounds[0].proposed) == [41, 42, 51, 61, 71]
+    assert numbers(rounds[0].proposed) == [42, 43, 51, 41, 61, 71]
 
 
 def test_one_reason_and_one_edit_are_asked_for_in_the_singular(bench):
     world = bench(score, dev=4, reply_of=writing())
     list(APO(rounds=1, beam=1, expansion=SMALL).search(world))
-    assert "Give one reason of what you see" in asked(world, "gradient")[0]
+    assert "Write down one reason, in two" in asked(world, "gradient")[0]
     assert "Write an instruction in which" in asked(world, "edit")[0]
 
 
@@ -695,7 +695,7 @@ def test_the_forecast_is_about_what_is_done_and_never_more_than_there_is(bench, 
         forecast = APO(**settings).forecast(Sizes(pool=200, dev=dev, predictors=1, executions=budget))
         list(APO(**settings).search(world))
         assert forecast.asks + forecast.executions <= budget
-        assert len(world.asked) == pytest.approx(forecast.asks, rel=0.4, abs=4)
+        assert len(world.asked) == pytest.approx(forecast.asks, rel=0.4, abs=8)
         done = len(world.executed) - dev
         assert 0.6 * forecast.executions - 2 * dev <= done <= 1.1 * forecast.executions + dev
 
@@ -712,7 +712,11 @@ def writing_many():
 
 
 def test_with_more_money_than_it_can_use_the_forecast_says_what_it_uses(bench):
-    world = bench(score, dev=10, pool=100, reply_of=writing_many())
+    def better(candidate, example):
+        found = re.search(r"manner (\d+)", candidate.prompt("self").instruction)
+        return 1 - 1 / (2 + int(found[1])) if found else 0.0
+
+    world = bench(better, dev=10, pool=100, reply_of=writing_many())
     forecast = APO().forecast(Sizes(pool=100, dev=10, predictors=1, executions=10**6))
     list(APO().search(world))
     assert len(world.asked) == forecast.asks

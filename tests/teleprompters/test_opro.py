@@ -203,9 +203,9 @@ def test_a_threshold_above_all_scores_leaves_a_meta_prompt_without_instructions(
     assert "(none has been tried yet)" in requests(world)[0]
 
 
-def test_of_equal_instructions_the_one_found_first_stands_last_and_is_the_best(trajectory):
+def test_of_equal_instructions_the_latest_are_shown_and_stand_last_and_the_first_is_the_best(trajectory):
     built = trajectory(Shown(instructions=2), ("A.", 0.5), ("B.", 0.5), ("C.", 0.5), ("D.", 0.1))
-    assert [text for text, _ in shown(built.as_pairs("self"))] == ["B.", "A."]
+    assert [text for text, _ in shown(built.as_pairs("self"))] == ["B.", "C."]
     assert built.best.prompt("self").instruction == "A."
 
 
@@ -554,13 +554,15 @@ def test_the_writer_is_told_the_price_and_long_prompts_lose_for_it(bench):
     def reply(prompt, draw):
         return f"<instruction>{long if draw == 1 else f'Do {draw + 40}.'}</instruction>"
 
-    for penalty, order in ((0.0, ["0", "42", "50"]), (0.1, ["0", "50", "42"])):
+    for penalty, order in ((0.0, [START, "Do 42.", long.strip()]), (0.1, [START, long.strip(), "Do 42."])):
         cost = TokenCost(usd_per_million=0.5, penalty=penalty)
         world = bench(dev=30, reply_of=reply)
         search = OPRO(steps=2, proposals=2, rows=5, finalists=1, writing=Writing(token_cost=cost))
         list(search.search(world))
         assert all("a prompt token costs $0.00000050" in request for request in requests(world))
-        assert [mean for _, mean in shown(requests(world)[1])] == order
+        texts, numbers = zip(*shown(requests(world)[1]), strict=True)
+        assert list(texts) == order
+        assert sorted(numbers, key=int) == list(numbers)  # what is shown is what is compared
         assert number(world.recorded[-1][0].candidate) == (44 if penalty else 50)  # the second step brings 43 and 44
 
 

@@ -62,12 +62,12 @@ def test_the_same_instructions_are_shown_in_the_same_order_with_the_same_scores(
         assert all(isinstance(score, int) for _, score in ours)
 
 
-def test_of_equal_instructions_the_latest_are_shown_and_stand_last_there_and_the_first_ones_here(trajectory):
+def test_of_equal_instructions_the_latest_are_shown_and_stand_last_as_there(trajectory):
     ties = PEER["ties"]
     shown = [text for text, _ in ties["pairs"]]
     assert shown == ["Think of cedar.", "Think of elder.", "Think of daisy."]
     ours = [text for text, _ in pairs(trajectory(ties["instructions"], instructions=ties["most"]))]
-    assert ours == ["Think of birch.", "Think of amber.", "Think of daisy."]
+    assert ours == shown
 
 
 def test_a_list_to_be_continued_holds_all_instructions_there_and_the_best_twenty_here(trajectory):
