@@ -9,20 +9,20 @@ _HOMES = {
     "ABO": "abo",
     "APE": "ape",
     "APO": "apo",
-    "Exemplars": "trajectory",
-    "Expansion": "expansion",
+    "Exemplars": "opro_trajectory",
+    "Expansion": "apo_expand",
     "Filtering": "bandits",
     "Forecast": "base",
     "IterativeAPE": "iterative_ape",
     "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
-    "Planning": "prompt_tree",
+    "Planning": "prompt_agent_tree",
     "PromptAgent": "prompt_agent",
     "RandomDemos": "random_demos",
     "Round": "base",
     "Score": "base",
-    "Shown": "trajectory",
+    "Shown": "opro_trajectory",
     "Sizes": "base",
     "SuccessiveHalving": "bandits",
     "SuccessiveRejects": "bandits",
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .abo import ABO as ABO
     from .ape import APE as APE
     from .apo import APO as APO
+    from .apo_expand import Expansion as Expansion
     from .asking import Writing as Writing
     from .bandits import UCB as UCB
     from .bandits import UCBE as UCBE
@@ -56,15 +57,14 @@ if TYPE_CHECKING:
     from .base import Sizes as Sizes
     from .base import Teleprompter as Teleprompter
     from .base import Workbench as Workbench
-    from .expansion import Expansion as Expansion
     from .iterative_ape import IterativeAPE as IterativeAPE
     from .opro import OPRO as OPRO
+    from .opro_trajectory import Exemplars as Exemplars
+    from .opro_trajectory import Shown as Shown
     from .prompt_agent import PromptAgent as PromptAgent
-    from .prompt_tree import Planning as Planning
+    from .prompt_agent_tree import Planning as Planning
     from .random_demos import RandomDemos as RandomDemos
     from .token_cost import TokenCost as TokenCost
-    from .trajectory import Exemplars as Exemplars
-    from .trajectory import Shown as Shown
 
 
 def __getattr__(name: str) -> Any:

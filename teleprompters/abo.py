@@ -10,6 +10,8 @@ from typing import Any
 
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
+from .abo_demonstration import Draft, Pair, Stage, demonstrate, instruction_of, obedience, place_of, task_of
+from .abo_steps import Amended, Blame, Steps, amended, numbered, read_blame, read_steps
 from .abo_turn import Ran, Sizing, Turn
 from .asking import Found, Writing, ask_for
 from .base import Forecast, Round, Sizes, Workbench
@@ -18,8 +20,6 @@ from .induction import shown_pairs
 from .instruction_search import InstructionSearch, Purse
 from .metaprompts import MetaPrompt, load, own
 from .reflection import WARMER, Case, cases, errors, shown
-from .steps import Amended, Blame, Steps, amended, numbered, read_blame, read_steps
-from .worked_steps import Draft, Pair, Stage, demonstrate, instruction_of, obedience, place_of, task_of
 
 BATCHES = 3  # that are run in search of failures before the steps are taken to make none
 _ANYWHERE = frozenset({"task", "cost", "length"})  # slots that any meta-prompt may have

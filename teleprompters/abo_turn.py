@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
+from .abo_demonstration import TRIES, Pair, Stage
+from .abo_steps import Blame
 from .base import Round, Score, Workbench
 from .draws import draw
 from .instruction_search import Purse, round_of
 from .reflection import Case, Reflections
-from .steps import Blame
-from .worked_steps import TRIES, Pair, Stage
 
 REFINEMENTS, CANDIDATES = (6, 4, 3), 3  # to afford where the budget decides, most first
 WRITING = TRIES  # calls that a pair may take to write: its steps, its demonstration, and that once more

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..signatures.candidate import Candidate
 from .ape import affordable_finalists, full_score, puller
+from .apo_expand import APOMetaPrompts, Expander, Expansion, minibatches
 from .asking import Writing
 from .bandits import UCB, Contest, Pull, Selector, SuccessiveHalving
 from .base import Forecast, Round, Sizes, Workbench
-from .expansion import Expander, Expansion, GradientTexts, minibatches
 from .induction import Proposal
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
 
@@ -53,7 +53,7 @@ class APO(InstructionSearch):
         UCB(...), UCBE(...), Uniform(), Filtering().
     predictions: on dev in each selection; None: an equal part of what is left for each round.
     threshold: the score from which an execution counts as correct.
-    writing: how the optimizer LM writes. texts: your own meta-prompts.
+    writing: how the optimizer LM writes. metaprompts: your own.
 
     Raises ValueError on sizes below 1, a threshold that is no number, and a meta-prompt without its slots.
     Source: Pryzant et al. 2023, arXiv 2305.03495, section 2. Differs on purpose: errors come from the pool and
@@ -69,7 +69,7 @@ class APO(InstructionSearch):
     predictions: int | None = None
     threshold: float = 1.0
     writing: Writing = Writing()
-    texts: GradientTexts = GradientTexts()
+    metaprompts: APOMetaPrompts = APOMetaPrompts()
 
     def __post_init__(self) -> None:
         for name in ("rounds", "beam", "predictions"):
@@ -109,7 +109,7 @@ class APO(InstructionSearch):
             bench,
             predictor,
             sizes.expansion,
-            self.texts,
+            self.metaprompts,
             self.writing,
             self.threshold,
             self.told_cost,

@@ -19,8 +19,7 @@ from .draws import draw
 from .induction import Proposal, admitted, shown_pairs
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
 from .metaprompts import MetaPrompt, load, own
-from .replies import bracketed
-from .trajectory import (
+from .opro_trajectory import (
     ExemplarChoice,
     Exemplars,
     Shown,
@@ -30,6 +29,7 @@ from .trajectory import (
     placed_instruction,
     where,
 )
+from .replies import bracketed
 
 Style: TypeAlias = Literal["chat", "instruction_tuned", "pretrained"]
 

@@ -13,8 +13,8 @@ from .asking import Writing
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import dealt, draw
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
-from .prompt_transition import CALLS, PromptAgentTexts, Transition
-from .prompt_tree import Node, Planning, Tree
+from .prompt_agent_transition import CALLS, PromptAgentMetaPrompts, Transition
+from .prompt_agent_tree import Node, Planning, Tree
 
 Strategy: TypeAlias = Literal["mcts", "beam", "greedy", "monte_carlo"]
 Choice: TypeAlias = Generator[Round, None, Node]  # the rounds, and in the end the prompt that comes out
@@ -97,7 +97,7 @@ class PromptAgent(InstructionSearch):
     threshold: float = 1.0
     planning: Planning = Planning()
     writing: Writing = Writing()
-    metaprompts: PromptAgentTexts = PromptAgentTexts()
+    metaprompts: PromptAgentMetaPrompts = PromptAgentMetaPrompts()
 
     def __post_init__(self) -> None:
         if self.strategy not in ("mcts", "beam", "greedy", "monte_carlo"):
@@ -262,7 +262,7 @@ class PromptAgent(InstructionSearch):
             prompts=self.prompts,
             threshold=self.threshold,
             writing=self.writing,
-            texts=self.metaprompts,
+            metaprompts=self.metaprompts,
             told_cost=self.told_cost,
             rng=rng,
         )

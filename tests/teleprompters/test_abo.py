@@ -8,10 +8,10 @@ import pytest
 from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.prompt import Demo, DemoRule
 from burnish.teleprompters.abo import ABO, ABOMetaPrompts
+from burnish.teleprompters.abo_demonstration import BESIDE, STRICT, flaw_of, instruction_of, place_of, task_of
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.base import Origin, Outcome, Score, Sizes
 from burnish.teleprompters.token_cost import TokenCost
-from burnish.teleprompters.worked_steps import BESIDE, STRICT, flaw_of, instruction_of, place_of, task_of
 from burnish.testing import check_teleprompter
 
 OPEN = {"self": (("review",), ("reasoning", "label"))}  # a predictor that writes free text before its answer

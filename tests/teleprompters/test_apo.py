@@ -12,10 +12,10 @@ from burnish.signatures.example import Example
 from burnish.signatures.prompt import Prompt
 from burnish.signatures.schema import Field, Schema
 from burnish.teleprompters.apo import APO
+from burnish.teleprompters.apo_expand import APOMetaPrompts, Expansion, minibatches
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.bandits import UCB, UCBE, Filtering, SuccessiveHalving, SuccessiveRejects, Uniform
 from burnish.teleprompters.base import Origin, Sizes
-from burnish.teleprompters.expansion import Expansion, GradientTexts, minibatches
 from burnish.teleprompters.token_cost import TokenCost
 from burnish.testing import check_teleprompter
 from burnish.testing.conformance_world import fraction, instruct
@@ -784,21 +784,21 @@ def test_the_presets_have_the_published_sizes():
 def test_meta_prompts_of_ones_own_are_texts_or_files_and_part_of_the_settings(bench, tmp_path):
     path = tmp_path / "mine.md"
     path.write_text("Why {{count}}? {{instruction}} {{errors}} <reason>", encoding="utf-8")
-    texts = GradientTexts(
+    texts = APOMetaPrompts(
         gradient=str(path),
         edit="Mend: {{instruction}} {{errors}} {{reason}} {{count}} {{cost}}",
         paraphrase="Again: {{instruction}}",
     )
     writer = Writing(token_cost=TokenCost(1.0))
     world = bench(score, dev=4, reply_of=writing())
-    agent = APO(rounds=1, beam=1, expansion=SMALL, texts=texts, writing=writer)
+    agent = APO(rounds=1, beam=1, expansion=SMALL, metaprompts=texts, writing=writer)
     list(agent.search(world))
     assert asked(world, "gradient")[0].startswith("Why one reason? Classify the review. Case 1")
     assert asked(world, "edit")[0].startswith("Mend: Classify the review. Case 1")
     assert "a prompt token costs" in asked(world, "edit")[0]
     assert asked(world, "paraphrase")[0] == "Again: Do 1."
     assert "Why {{count}}?" in json.dumps(agent.settings())
-    GradientTexts(edit="{{instruction}} {{errors}} {{reason}} {{count}}")  # the price may be left out
+    APOMetaPrompts(edit="{{instruction}} {{errors}} {{reason}} {{count}}")  # the price may be left out
     for wrong in (
         {"gradient": "Why? {{instruction}}"},
         {"gradient": "{{instruction}} {{errors}} {{count}} {{cost}}"},
@@ -806,7 +806,7 @@ def test_meta_prompts_of_ones_own_are_texts_or_files_and_part_of_the_settings(be
         {"paraphrase": "no-such-file.md"},
     ):
         with pytest.raises(ValueError, match="instruction"):
-            GradientTexts(**wrong)
+            APOMetaPrompts(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"beam": 0}, {"predictions": 0}, {"threshold": float("nan")}])

@@ -11,8 +11,8 @@ from burnish.signatures.schema import Field, Schema
 from burnish.teleprompters import OPRO, Sizes
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.base import Origin, Score
+from burnish.teleprompters.opro_trajectory import ExemplarChoice, Exemplars, Shown, Trajectory, exemplar, where
 from burnish.teleprompters.token_cost import TokenCost
-from burnish.teleprompters.trajectory import ExemplarChoice, Exemplars, Shown, Trajectory, exemplar, where
 from burnish.testing import check_teleprompter
 from burnish.testing.conformance_world import fraction
 

@@ -17,8 +17,7 @@ import pytest
 from burnish.teleprompters import OPRO
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.base import Score
-from burnish.teleprompters.replies import bracketed
-from burnish.teleprompters.trajectory import (
+from burnish.teleprompters.opro_trajectory import (
     ExemplarChoice,
     Exemplars,
     Shown,
@@ -26,6 +25,7 @@ from burnish.teleprompters.trajectory import (
     continued_instruction,
     placed_instruction,
 )
+from burnish.teleprompters.replies import bracketed
 
 PEER = json.loads((Path(__file__).parent / "peers/opro.json").read_text(encoding="utf-8"))
 ERRORS = PEER["exemplars"]

@@ -9,8 +9,8 @@ from burnish.signatures.errors import BudgetSpent
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.base import Origin, Sizes
 from burnish.teleprompters.prompt_agent import PromptAgent
-from burnish.teleprompters.prompt_transition import PromptAgentTexts
-from burnish.teleprompters.prompt_tree import Planning, Tree
+from burnish.teleprompters.prompt_agent_transition import PromptAgentMetaPrompts
+from burnish.teleprompters.prompt_agent_tree import Planning, Tree
 from burnish.teleprompters.token_cost import TokenCost
 from burnish.testing import check_teleprompter
 from burnish.testing.conformance_world import fraction, instruct
@@ -551,7 +551,7 @@ def test_the_tree_is_kept_as_data_after_every_round(bench):
 def test_meta_prompts_of_ones_own_are_texts_or_files_and_part_of_the_settings(bench, tmp_path):
     path = tmp_path / "mine.md"
     path.write_text("Why? {{instruction}} {{cases}}", encoding="utf-8")
-    texts = PromptAgentTexts(
+    texts = PromptAgentMetaPrompts(
         feedback=str(path), rewrite="Mend: {{instruction}} {{cases}} {{feedback}} {{path}} <instruction>"
     )
     agent = PromptAgent(iterations=1, depth=1, width=1, metaprompts=texts)
@@ -562,7 +562,7 @@ def test_meta_prompts_of_ones_own_are_texts_or_files_and_part_of_the_settings(be
     assert "Why? {{instruction}}" in json.dumps(agent.settings())
     for wrong in ({"feedback": "Why? {{instruction}}"}, {"rewrite": "Mend {{cases}}"}, {"ascend_rewrite": "no.md"}):
         with pytest.raises(ValueError, match="cases"):
-            PromptAgentTexts(**wrong)
+            PromptAgentMetaPrompts(**wrong)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from burnish.teleprompters.steps import Blame, amended, followed, numbered, read_blame, read_steps, unfollowed
+from burnish.teleprompters.abo_steps import Blame, amended, followed, numbered, read_blame, read_steps, unfollowed
 
 
 def blame(step, reason):

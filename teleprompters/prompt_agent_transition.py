@@ -18,7 +18,7 @@ CALLS = 2  # to the optimizer LM: the feedback, the rewrite
 
 
 @dataclass(frozen=True)
-class PromptAgentTexts:
+class PromptAgentMetaPrompts:
     """Your own meta-prompts for PromptAgent; None: ours.
 
     Each is a text with {{slots}}, or the name of a file that holds it. feedback asks what is wrong with the prompt:
@@ -70,7 +70,7 @@ class Transition:
     prompts: int
     threshold: float
     writing: Writing
-    texts: PromptAgentTexts
+    metaprompts: PromptAgentMetaPrompts
     told_cost: Callable[[Candidate], str]
     rng: random.Random
     said: Reflections = field(default_factory=Reflections)
@@ -120,7 +120,7 @@ class Transition:
         return [[found[row] for row in batch] for batch in batches]
 
     def _reflect(self, candidate: Candidate, groups: Sequence[Sequence[Case]], name: str) -> list[Reflection]:
-        metaprompt, instruction = self.texts.text(name), candidate.prompt(self.predictor).instruction
+        metaprompt, instruction = self.metaprompts.text(name), candidate.prompt(self.predictor).instruction
         return reflect(
             self.bench,
             [Group(candidate, tuple(group)) for group in groups],
@@ -137,7 +137,7 @@ class Transition:
 
     def _rewrite(self, path: Sequence[Candidate], lesson: Reflection, ascends: bool) -> str:
         instructions = [candidate.prompt(self.predictor).instruction for candidate in path]
-        return self.texts.text("ascend_rewrite" if ascends else "rewrite").fill(
+        return self.metaprompts.text("ascend_rewrite" if ascends else "rewrite").fill(
             instruction=instructions[-1],
             cases=listed(lesson.about.cases, path[-1], self.predictor),
             feedback=lesson.text,

@@ -12,12 +12,12 @@ from ..signatures.errors import SchemaError
 from ..signatures.example import Example
 from ..signatures.prompt import Demo, Prompt
 from ..signatures.schema import Schema
+from .abo_steps import Steps, followed, numbered, unfollowed
 from .asking import Writing
 from .base import Origin, Workbench
 from .induction import as_text, written
 from .reflection import Case
 from .replies import instruction
-from .steps import Steps, followed, numbered, unfollowed
 
 TRIES = 3  # for a demonstration that follows its steps to the right answer
 SHORT = 8  # words of an answer that must stand at the end of its demonstration

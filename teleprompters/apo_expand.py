@@ -59,7 +59,7 @@ class Expansion:
 
 
 @dataclass(frozen=True)
-class GradientTexts:
+class APOMetaPrompts:
     """Your own meta-prompts, each a text or the name of a file that holds it; None: ours.
 
     gradient: with {{instruction}}, {{errors}} and {{count}}. edit: with these and {{reason}}; it may have {{cost}}.
@@ -87,7 +87,7 @@ class Expander:
     bench: Workbench
     predictor: str
     expansion: Expansion
-    texts: GradientTexts
+    metaprompts: APOMetaPrompts
     writing: Writing
     threshold: float
     price: Callable[[Candidate], str]
@@ -112,7 +112,7 @@ class Expander:
 
     def _gradients(self, wrong: Mapping[Candidate, Sequence[Case]]) -> list[Reflection]:
         """What caused some groups of each parent's errors; nothing for a parent that makes none."""
-        metaprompt = MetaPrompt(self.texts.gradient) if self.texts.gradient else load("apo_gradient")
+        metaprompt = MetaPrompt(self.metaprompts.gradient) if self.metaprompts.gradient else load("apo_gradient")
         size = self.expansion
 
         def request(group: Group) -> str:
@@ -139,7 +139,7 @@ class Expander:
 
     def _edits(self, gradients: Sequence[Reflection]) -> list[Proposal]:
         """The instruction rewritten against each gradient, on the errors that it was found with."""
-        metaprompt = MetaPrompt(self.texts.edit) if self.texts.edit else load("apo_edit")
+        metaprompt = MetaPrompt(self.metaprompts.edit) if self.metaprompts.edit else load("apo_edit")
         count = self.expansion.edits
         requests = [
             metaprompt.fill(
@@ -169,7 +169,7 @@ class Expander:
         """Other wordings of each edited instruction and of the parents' own."""
         if not self.expansion.paraphrases:
             return []
-        metaprompt = MetaPrompt(self.texts.paraphrase) if self.texts.paraphrase else load("ape_resample")
+        metaprompt = MetaPrompt(self.metaprompts.paraphrase) if self.metaprompts.paraphrase else load("ape_resample")
         texts = [(proposal.text, proposal.parent) for proposal in edited]
         texts += [(parent.prompt(self.predictor).instruction, parent) for parent in beam]
         origin = self._origin("paraphrase")
