@@ -36,6 +36,7 @@ _HOMES = {
     "Budget": "compiler.budget",
     "LM": "compiler.lm",
     "Price": "compiler.lm",
+    "SentenceTransformer": "compiler.lm",
     "judge": "compiler.judge",
     "metric": "compiler.metrics",
     "exact_match": "compiler.metrics",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .compiler.judge import judge as judge
     from .compiler.lm import LM as LM
     from .compiler.lm import Price as Price
+    from .compiler.lm import SentenceTransformer as SentenceTransformer
     from .compiler.metrics import contains as contains
     from .compiler.metrics import exact_match as exact_match
     from .compiler.metrics import json_match as json_match

@@ -23,8 +23,9 @@ def requirements(python: str) -> list[str]:
         "import json, sys\n"
         "try:\n import tomllib\nexcept ImportError:\n from pip._vendor import tomli as tomllib\n"
         "project = tomllib.load(open(sys.argv[1], 'rb'))['project']\n"
-        "extras = project['optional-dependencies'].values()\n"
-        "print(json.dumps(project['dependencies'] + [line for extra in extras for line in extra]))\n"
+        "extras = project['optional-dependencies']\n"
+        "extras.pop('encoders', None)\n"  # brings torch, which nobody needs to work on this
+        "print(json.dumps(project['dependencies'] + [line for extra in extras.values() for line in extra]))\n"
     )
     out = subprocess.run([python, "-c", code, str(ROOT / "pyproject.toml")], check=True, capture_output=True, text=True)
     found: list[str] = json.loads(out.stdout)

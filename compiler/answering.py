@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import json
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..signatures.canonical import canonical
-from ..signatures.errors import LMError
+from ..signatures.errors import FrozenError, LMError
 from .lm.connection import Connection, HTTPConnection
+from .lm.encoders import Encoder, as_encoder, encoder_named
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow, Permanent
 from .lm.from_user import as_lm
 from .lm.lm import LM
@@ -81,13 +83,51 @@ def answering(lm: object, model: str) -> Answering:
     return _connected(as_lm(lm))
 
 
+def encoding(encoder: object, name: str) -> Answering:
+    """Who embeds queries for a file whose demonstrations were embedded by the encoder called `name` (`Encoder.name`).
+
+    encoder: as for `same_encoder`, or a function of a list of texts that returns their vectors, which is believed to be
+    that encoder. Raises FrozenError as that does.
+    """
+    if callable(encoder) and not isinstance(encoder, LM) and not _is_from(encoder, "openai"):
+        return Answering(Named(name), _VectorSender(encoder))
+    return _connected(same_encoder(encoder, name))
+
+
+def same_encoder(encoder: object, name: str) -> Encoder:
+    """The encoder called `name`: None (reached as the environment says), what `as_encoder` takes, an openai client.
+
+    Raises FrozenError, saying what to pass, when it cannot be reached as described or is another one.
+    """
+    wanted = f"This file picks demonstrations by vectors of {name!r}"
+    model = name.partition(" ")[0]
+    if _is_from(encoder, "openai"):
+        encoder = (encoder, model)
+    try:
+        found = encoder_named(name) if encoder is None else as_encoder(encoder)
+        if found.name == name and isinstance(found.connection, HTTPConnection):
+            found.connection.headers()  # where a key is needed and missing, it is said now
+    except LMError as error:
+        raise FrozenError(
+            f"{wanted}, which cannot be asked: {error} Pass load(path, encoder=...) with that encoder: "
+            f"burnish.LM({model!r}, base_url=...), an openai client, or a function from texts to vectors."
+        ) from None
+    if found.name != name:
+        raise FrozenError(
+            f"{wanted}, and encoder= is {found.name!r}, whose vectors cannot be compared with them. Pass "
+            "load(path, encoder=...) with the encoder of the file, or compile again with this one."
+        )
+    return found
+
+
 def _is_from(lm: object, package: str) -> bool:
     return any(base.__module__.split(".")[0] == package for base in type(lm).__mro__)
 
 
 def _connected(lm: LM) -> Answering:
     connection = lm.connection
-    plain = LM(lm.model, client=connection)
+    # Of an LM its own sampling defaults do not count; an encoder has none.
+    plain = lm if isinstance(lm, Encoder) else LM(lm.model, client=connection)
     if isinstance(connection, HTTPConnection):
         from .runtime_http import HTTPSender
 
@@ -109,6 +149,25 @@ class _FunctionSender:
             raise LMError(f"The function given as lm= returned {type(text).__name__}, not the text of a reply.")
         message = {"role": "assistant", "content": text}
         return Reply(canonical({"choices": [{"message": message, "finish_reason": "stop"}]}))
+
+
+class Named(Encoder):
+    """An encoder of which the name is all that is known."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(LM(name.partition(" ")[0], client=HTTPConnection(name, "function")))
+        self.__dict__["name"] = name
+
+
+class _VectorSender:
+    """A function in place of an encoder."""
+
+    def __init__(self, function: Callable[[list[str]], Sequence[Sequence[float]]]) -> None:
+        self._function = function
+
+    def attempt(self, request: Request) -> Reply:
+        rows = [[float(value) for value in vector] for vector in self._function(list(request.body["input"]))]
+        return Reply(json.dumps({"data": [{"index": place, "embedding": row} for place, row in enumerate(rows)]}))
 
 
 class _TransportSender:

@@ -19,6 +19,8 @@ EXIT_CODES = """exit codes:
   130  stopped with Ctrl-C; the command to go on with is printed"""
 
 PROGRAM = "module:attribute or file.py:attribute, a dspy.Module, Predict, ChainOfThought or Pipeline"
+ENCODER = "gives vectors of texts: a name the server knows, local/NAME or sentence-transformers:NAME (default: none)"
+SAME_ENCODER = "embeds queries for files that compare vectors (default: the encoder that the file names)"
 METRIC = "exact_match:FIELD (or another built-in), module:function or file.py:function"
 
 
@@ -127,6 +129,7 @@ def _plan_and_compile(commands: Commands[argparse.ArgumentParser]) -> None:
         _lm_options(parser)
         parser.add_argument("--optimizer-lm", metavar="MODEL", help="writes prompts (default: the same as --lm)")
         parser.add_argument("--judge-lm", metavar="MODEL", help="serves metrics that ask a model (default: as --lm)")
+        parser.add_argument("--encoder", metavar="MODEL", help=ENCODER)
         parser.add_argument(
             "--teleprompter",
             metavar="NAME",
@@ -167,6 +170,7 @@ def _eval(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--inputs", metavar="A,B", help="input columns (default: the file's input fields)")
     parser.add_argument("--program", metavar="PROGRAM", help=f"for files of a module: {PROGRAM}")
     _lm_options(parser)
+    parser.add_argument("--encoder", metavar="MODEL", help=SAME_ENCODER)
     parser.add_argument("--concurrency", type=_positive, default=8, metavar="N", help="calls in flight, default 8")
     _json_option(parser)
 
@@ -186,6 +190,7 @@ def _run(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--program", metavar="PROGRAM", help=f"for files of a module: {PROGRAM}")
     _lm_options(parser, offline=False)
+    parser.add_argument("--encoder", metavar="MODEL", help=SAME_ENCODER)
     parser.add_argument("--concurrency", type=_positive, default=8, metavar="N", help="calls in flight, default 8")
 
 

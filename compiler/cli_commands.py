@@ -55,6 +55,7 @@ def _compile_arguments(parsed: argparse.Namespace) -> dict[str, Any]:
         "lm": lm_of(parsed.lm, parsed.base_url, parsed.param, parsed.price),
         "optimizer_lm": lm_of(parsed.optimizer_lm, parsed.optimizer_lm and parsed.base_url, []),
         "judge_lm": lm_of(parsed.judge_lm, parsed.judge_lm and parsed.base_url, []),
+        "encoder": lm_of(parsed.encoder, parsed.encoder and parsed.base_url, []),
         "teleprompter": teleprompter_named(parsed.teleprompter),
         "budget": budget_of(parsed.budget),
         "seed": parsed.seed,
@@ -72,9 +73,10 @@ def evaluate(parsed: argparse.Namespace) -> int:
     rows = rows_of(parsed.data, parsed.inputs)
     assert rows is not None
     lm = lm_of(parsed.lm, parsed.base_url, parsed.param, parsed.price)
+    encoder = lm_of(parsed.encoder, parsed.encoder and parsed.base_url, [])
     program = named_object(parsed.program, "--program") if parsed.program else None
     scored = {
-        path: score_file(path, rows, metric, lm, program, parsed.concurrency)
+        path: score_file(path, rows, metric, lm, program, parsed.concurrency, encoder)
         for path in dict.fromkeys([parsed.file, *([parsed.against] if parsed.against else [])])
     }
     comparison = None
@@ -108,7 +110,9 @@ def run(parsed: argparse.Namespace) -> int:
     from .runtime import load
 
     program = named_object(parsed.program, "--program") if parsed.program else None
-    frozen = load(parsed.file, lm=lm_of(parsed.lm, parsed.base_url, parsed.param), program=program)
+    encoder = lm_of(parsed.encoder, parsed.encoder and parsed.base_url, [])
+    lm = lm_of(parsed.lm, parsed.base_url, parsed.param)
+    frozen = load(parsed.file, lm=lm, program=program, encoder=encoder)
     if parsed.inputs is not None:
         print(_line(frozen(**_inputs(parsed.inputs, "the argument"))))
         return 0

@@ -14,7 +14,7 @@ from .cli_arguments import METRICS, metric_named
 
 if TYPE_CHECKING:
     from ..signatures.examples import Examples
-    from .lm import LM, Client
+    from .lm import LM, Client, Encoder
     from .metrics import Metric
 
 
@@ -47,18 +47,24 @@ def default_metric(path: str) -> Metric:
     raise MetricError(f"{path} was compiled with the metric {name}, which its name alone does not give. Add --metric.")
 
 
-def score_file(path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int) -> Scored:
-    """The scores of a frozen file on all rows. lm: who answers (None: the model named in the file)."""
+def score_file(
+    path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int, encoder: object = None
+) -> Scored:
+    """The scores of a frozen file on all rows. lm, encoder: who answers (None: the models named in the file)."""
+    from .answering import same_encoder
     from .frozen import CompiledProgram
     from .lm import LM, Client, ReplyCache
     from .runtime import FrozenProgram
 
-    document = CompiledProgram.load(path).document
+    compiled = CompiledProgram.load(path)
+    document, wanted = compiled.document, compiled.candidate.encoders
+    embedding = same_encoder(encoder, wanted[0]) if wanted else None
     answering = lm if lm is not None else LM(document["lm"]["model"])
     cache = ReplyCache()
     try:
         with Client(cache, concurrency=concurrency, offline=bool(os.environ.get("BURNISH_OFFLINE"))) as client:
-            frozen = FrozenProgram(document, lm=_Cached(client, answering), program=program)
+            vectors = None if embedding is None else _CachedVectors(client, embedding)
+            frozen = FrozenProgram(document, lm=_Cached(client, answering), program=program, encoder=vectors)
             results = frozen.batch([_inputs(row, frozen.inputs) for row in rows], concurrency)
     finally:
         cache.close()
@@ -76,6 +82,17 @@ class _Cached:
     def __call__(self, messages: list[dict[str, str]], params: Mapping[str, JSON]) -> str:
         asked = {name: value for name, value in params.items() if name != "model"}
         return self._client.send(self._lm, self._lm.chat(messages, **asked)).text
+
+
+class _CachedVectors:
+    """Embeds queries for a frozen program through the reply cache."""
+
+    def __init__(self, client: Client, encoder: Encoder) -> None:
+        self._client = client
+        self._encoder = encoder
+
+    def __call__(self, texts: list[str]) -> list[list[float]]:
+        return self._client.send(self._encoder, self._encoder.embedding(texts)).embeddings
 
 
 def _inputs(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:

@@ -48,6 +48,7 @@ def compile(
     lm: object = None,
     optimizer_lm: object = None,
     judge_lm: object = None,
+    encoder: object = None,
     teleprompter: Teleprompter | None = None,
     budget: Budget | None = None,
     run_dir: str | os.PathLike[str] | None = None,
@@ -66,6 +67,8 @@ def compile(
     metric: scores an example and a prediction, 0 to 1 unless `burnish.metric` says otherwise.
     lm: runs the program (None: the LM that dspy is configured with). optimizer_lm: writes prompts; judge_lm: serves
         metrics that ask a model (None: the same as lm).
+    encoder: gives vectors of texts, for searches that compare rows by meaning and rules that pick demonstrations per
+        query (None: none): a model name, an LM, `SentenceTransformer(...)`, or (openai client, model name).
     teleprompter: the search (None: RandomDemos). budget: what may be spent on all of it (None: 2000 calls).
     run_dir: where the run keeps its records (None: a folder under .burnish/runs/ that belongs to these inputs). Calling
         again with the same inputs resumes: nothing is paid for twice but calls in flight at a kill.
@@ -86,6 +89,7 @@ def compile(
         lm=lm,
         optimizer_lm=optimizer_lm,
         judge_lm=judge_lm,
+        encoder=encoder,
         teleprompter=teleprompter,
         budget=budget,
         seed=seed,
@@ -124,6 +128,7 @@ def plan(
     lm: object = None,
     optimizer_lm: object = None,
     judge_lm: object = None,
+    encoder: object = None,
     teleprompter: Teleprompter | None = None,
     budget: Budget | None = None,
     run_dir: str | os.PathLike[str] | None = None,
@@ -148,6 +153,7 @@ def plan(
             lm=lm,
             optimizer_lm=optimizer_lm,
             judge_lm=judge_lm,
+            encoder=encoder,
             teleprompter=teleprompter,
             budget=budget,
             seed=seed,
@@ -342,7 +348,8 @@ def _open(
 
 def _outcomes_identity(task: Task) -> str:
     """Digest of all that an outcome depends on besides candidate and example."""
-    asked = {role: [task.lms[role].endpoint, task.lms[role].identity()] for role in ("task", "judge")}
+    roles = [role for role in ("task", "judge", "encoder") if role in task.lms]
+    asked = {role: [task.lms[role].endpoint, task.lms[role].identity()] for role in roles}
     return digest([task.program.identity, task.metric.identity, asked])
 
 
@@ -386,4 +393,5 @@ def _freeze(task: Task, work: Work, finalist: Candidate, verdict: Verdict) -> Co
         provenance=provenance(task),
         finalist=None if finalist == shipped else finalist,
         live_lm=task.lms["task"],
+        live_encoder=task.lms.get("encoder"),
     )

@@ -30,6 +30,7 @@ from .execution import (
 )
 from .fast_path import Answers, Block
 from .journal import Journal
+from .lm.encoders import encoder_of
 from .metrics import Metric
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Job:
 class Evaluator:
     """Runs jobs for one program and one metric.
 
-    lms: by role ("task", "judge"). Single-predictor programs take the fast path: no dspy in the loop, all requests of a
-    block at once. Other programs run in threads with their predictors bound.
+    lms: by role ("task", "judge", "encoder" where there is one). Single-predictor programs take the fast path: no dspy
+    in the loop, all requests of a block at once. Other programs run in threads with their predictors bound.
     """
 
     program: Program
@@ -126,11 +127,13 @@ class Evaluator:
             (path,) = job.candidate.predictors
             part = job.candidate[path]
             if self._is_limited:
-                return bound_of(part, self.lms[part.settings.role], job.example.input_values)
-            return Spend(2 if part.settings.reply_policy == "reask" else 1, BOUNDLESS, BOUNDLESS)
+                return bound_of(part, self.lms[part.settings.role], job.example.input_values, encoder_of(self.lms))
+            calls = (2 if part.settings.reply_policy == "reask" else 1) + len(job.candidate.encoders)
+            return Spend(calls, BOUNDLESS, BOUNDLESS)
         if self._measured < FIRST_ROWS:
             return self._all_that_is_left(account)
         calls = self.ledger.budget.calls_per_example or max(1, self.needed.calls)
+        calls *= _calls_each(job.candidate)
         if not self._is_limited:
             return Spend(calls, BOUNDLESS, BOUNDLESS)
         return Spend(calls, UNKNOWN_ROOM * self.needed.tokens, UNKNOWN_ROOM * self.needed.usd)
@@ -161,7 +164,7 @@ class Evaluator:
             row = self.journal.get(*job.key)
             if row is None:
                 booked = self.ledger if alone else None
-                most = self.ledger.budget.calls_per_example or RUNAWAY
+                most = (self.ledger.budget.calls_per_example or RUNAWAY) * _calls_each(job.candidate)
                 executions[index] = Execution(job.candidate, self.lms, worst[index], booked, most)
                 continue
             found[index], requests, bound = row
@@ -315,6 +318,11 @@ class Evaluator:
             futures[index] = self._pool.submit(context.run, _at_home, executions[index], one)
         wait(futures.values())
         return {i: future.result() for i, future in futures.items() if not isinstance(future.exception(), Overdrawn)}
+
+
+def _calls_each(candidate: Candidate) -> int:
+    """Calls that a predictor's call may turn into: with one to the encoder before it where a rule compares vectors."""
+    return 2 if candidate.encoders else 1
 
 
 def _at_home(execution: Execution, one: Callable[[], Outcome]) -> Outcome:

@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Protocol
 from ..signatures.candidate import Candidate, Part
 from ..signatures.canonical import JSON, canonical
 from ..signatures.errors import BudgetError, LMError, MetricError, ProgramError, ReplyError
+from ..signatures.prompt import Template
 from ..signatures.reask import reask_messages
+from ..signatures.rules.vectors import quantised
 from ..signatures.values import to_json
 from ..teleprompters.base import FailureKind, Messages, Spend, Step
+from .lm.encoders import encoder_of, vectors_of
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
 from .lm.request import Reply, Request
 
 if TYPE_CHECKING:
-    from .lm import LM
+    from .lm import LM, Encoder
 
 RUNAWAY = 1000  # calls on one example that no program means to make
 BOUNDLESS = 10**15  # tokens or dollars where the budget limits neither
@@ -92,7 +95,8 @@ class Execution:
         bound = lm.bound(request) if limited else Spend(1)
         with self._lock:
             ordinal = self._ordinals.get(request.key, 0)
-            self._ordinals[request.key] = ordinal + 1
+            # A text has one vector, however often it is asked for.
+            self._ordinals[request.key] = ordinal + (request.kind != "embedding")
             request = request.at(ordinal) if ordinal else request
             self.bound += bound
             if self.booked is None or not self.booked.is_charged(request.key):
@@ -144,20 +148,25 @@ class Spoken:
     text: str
 
 
-def predict(part: Part, lm: LM, inputs: Mapping[str, object]) -> Generator[Request, Reply | AttemptFailure, Spoken]:
+def predict(
+    part: Part, lm: LM, inputs: Mapping[str, object], encoder: Encoder | None = None
+) -> Generator[Request, Reply | AttemptFailure, Spoken]:
     """The calls of one predictor on its inputs: render, ask, parse, and ask once more where the reply policy says so.
 
-    Yields each request and is sent its reply. Raises RowFailure when the predictor fails on this row.
+    Where demonstrations are picked by vectors, the encoder is asked for the query's before the rest.
+    Yields each request (an embedding goes to the encoder) and is sent its reply. Raises RowFailure when the predictor
+    fails on this row.
     """
     template = part.prompt.template
-    messages: Messages = template.render(inputs)
+    vector = yield from query_vector(template, encoder, inputs)
+    messages: Messages = template.render(inputs, vector)
     text, finish = _read((yield _request(part, lm, messages)))
     try:
         return Spoken(template.parse(text), text)
     except ReplyError as failure:
         if part.settings.reply_policy == "none":
             raise _unparsed(failure, finish, text) from None
-        messages = reask_messages(template.render(inputs), text, str(failure))
+        messages = reask_messages(template.render(inputs, vector), text, str(failure))
     text, finish = _read((yield _request(part, lm, messages)))
     try:
         return Spoken(template.parse(text), text)
@@ -165,10 +174,35 @@ def predict(part: Part, lm: LM, inputs: Mapping[str, object]) -> Generator[Reque
         raise _unparsed(failure, finish, text) from None
 
 
-def bound_of(part: Part, lm: LM, inputs: Mapping[str, object]) -> Spend:
-    """The worst case of one predictor's calls on these inputs, the re-ask included where the policy has one."""
-    messages = part.prompt.template.render(inputs)
+def query_vector(
+    template: Template, encoder: Encoder | None, inputs: Mapping[str, object]
+) -> Generator[Request, Reply | AttemptFailure, str | None]:
+    """The vector that a template takes beside its inputs, in bytes; None, and no request, where it takes none."""
+    if template.encoder is None:
+        return None
+    if encoder is None or encoder.name != template.encoder:
+        there = "there is no encoder" if encoder is None else f"the encoder is {encoder.name}"
+        raise LMError(
+            f"The prompt picks demonstrations by vectors of {template.encoder}, and {there}. Pass that one as encoder=."
+        )
+    reply = yield encoder.embedding([template.question(inputs)])
+    if isinstance(reply, ContextOverflow):
+        raise RowFailure("overflow", f"The inputs do not fit the encoder's context: {reply}")
+    if isinstance(reply, ContentRefused):
+        raise RowFailure("refused", f"The encoder refused the inputs: {reply}")
+    if isinstance(reply, AttemptFailure):
+        raise LMError(str(reply))
+    return quantised(vectors_of(encoder, reply)[0])
+
+
+def bound_of(part: Part, lm: LM, inputs: Mapping[str, object], encoder: Encoder | None = None) -> Spend:
+    """The worst case of one predictor's calls on these inputs: the encoder's too, the longest demonstrations that a
+    rule may pick, and the re-ask where the policy has one."""
+    template = part.prompt.template
+    messages = template.longest(inputs)
     first = lm.bound(_request(part, lm, messages))
+    if template.encoder is not None and encoder is not None:
+        first += encoder.bound(encoder.embedding([template.question(inputs)]))
     if part.settings.reply_policy == "none":
         return first
     # The re-ask shows the reply again (at most max_tokens, each at least a byte on the way back) and the reason.
@@ -207,13 +241,14 @@ def call_predictor(sender: Sender, execution: Execution, path: str, inputs: Mapp
     the program around it may catch them.
     """
     part = execution.candidate[path]
-    lm = execution.lms[part.settings.role]
-    asking = predict(part, lm, inputs)
+    lm, encoder = execution.lms[part.settings.role], encoder_of(execution.lms)
+    asking = predict(part, lm, inputs, encoder)
     try:
         request = next(asking)
         while True:
-            request = execution.number(lm, request)
-            request = asking.send(_answer(sender, execution, lm, request))
+            asked = addressee(request, lm, encoder)
+            request = execution.number(asked, request)
+            request = asking.send(_answer(sender, execution, asked, request))
     except StopIteration as stop:
         spoken: Spoken = stop.value
     except RowFailure as failure:
@@ -225,6 +260,11 @@ def call_predictor(sender: Sender, execution: Execution, path: str, inputs: Mapp
         raise
     execution.note(_step(path, inputs, spoken.outputs, spoken.text))
     return spoken
+
+
+def addressee(request: Request, lm: LM, encoder: Encoder | None) -> LM:
+    """Who answers a request of `predict`."""
+    return encoder if encoder is not None and request.kind == "embedding" else lm
 
 
 def _step(path: str, inputs: Mapping[str, object], outputs: Mapping[str, JSON], reply: str) -> Step:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
 from ..teleprompters.base import Step
-from .execution import Execution, Overdrawn, RowFailure, Spoken, advance, predict
+from .execution import Execution, Overdrawn, RowFailure, Spoken, addressee, advance, predict
+from .lm.encoders import encoder_of
 from .lm.failures import AttemptFailure
 from .lm.request import Reply, Request
 
@@ -20,11 +21,12 @@ Answers: TypeAlias = dict[int, Spoken | RowFailure]
 
 
 class Block:
-    """Drives the predictors of a block in step: all first requests together, then all re-asks."""
+    """Drives the predictors of a block in step: all first requests together, then all second ones, and so on."""
 
     def __init__(self, client: Client, lms: Mapping[str, LM], executions: Mapping[int, Execution]) -> None:
         self._client = client
         self._lms = lms
+        self._encoder = encoder_of(lms)
         self._executions = executions
         self._asking: dict[int, tuple[Any, LM]] = {}
         self._waiting: dict[int, tuple[LM, Request]] = {}
@@ -36,7 +38,7 @@ class Block:
             (path,) = candidate.predictors
             part = candidate[path]
             lm = self._lms[part.settings.role]
-            self._asking[index] = (predict(part, lm, example.input_values), lm)
+            self._asking[index] = (predict(part, lm, example.input_values, self._encoder), lm)
             self._advance(index, None)
         while self._waiting:
             order = list(self._waiting)
@@ -57,6 +59,7 @@ class Block:
         if not isinstance(step, Request):
             self._answers[index] = step
             return
+        lm = addressee(step, lm, self._encoder)
         try:
             self._waiting[index] = (lm, self._executions[index].number(lm, step))
         except Overdrawn:

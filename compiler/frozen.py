@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..signatures.dspy_bridge import Program
     from .evidence import Verdict
     from .lm import LM
-    from .runtime import FrozenProgram, Result
+    from .runtime import FrozenProgram, Predictors, Result
 
 # Ways to reach a model, never part of what it was asked: an LM's parameters or identity may hold them.
 _PRIVATE = frozenset(
@@ -49,12 +49,13 @@ def freeze(
     provenance: Mapping[str, JSON],
     finalist: Candidate | None = None,
     live_lm: LM | None = None,
+    live_encoder: LM | None = None,
 ) -> CompiledProgram:
     """The compiled program of a candidate: `candidate` with the LM's sampling defaults under its settings.
 
     lm: `LM.identity()` of the task LM: model, params, and what else tells it from others; keys, addresses and headers
     are left out. finalist: the best candidate of the search where the verdict holds the student's prompts; kept beside
-    them. live_lm: who answers when the compiled program is called in this process; never written.
+    them. live_lm, live_encoder: who answers when the compiled program is called in this process; never written.
     Raises FrozenError on text that no file can hold (a lone surrogate).
     """
     identity = _public(lm)
@@ -75,23 +76,30 @@ def freeze(
     if finalist is not None:
         predictors, goldens = _predictors(finalist, identity)
         document["finalist"] = {"predictors": predictors, "goldens": goldens}
-    return CompiledProgram(_sealed(document), program=program, live_lm=live_lm)
+    return CompiledProgram(_sealed(document), program=program, live_lm=live_lm, live_encoder=live_encoder)
 
 
 class CompiledProgram:
     """A compiled program: its prompts, settings, evidence and provenance. Immutable; calls run as in production.
 
-    document: the checked content of the file. program and live_lm are those of the compile that made it, None for a
-    program that was loaded.
+    document: the checked content of the file. program, live_lm and live_encoder are those of the compile that made it,
+    None for a program that was loaded.
     """
 
     def __init__(
-        self, document: Mapping[str, JSON], *, program: Program | None = None, live_lm: LM | None = None
+        self,
+        document: Mapping[str, JSON],
+        *,
+        program: Program | None = None,
+        live_lm: LM | None = None,
+        live_encoder: LM | None = None,
     ) -> None:
         self._document = dict(document)
         self.program = program
         self.live_lm = live_lm
+        self.live_encoder = live_encoder
         self._running: FrozenProgram | None = None
+        self._predictors: Predictors | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CompiledProgram:
@@ -161,7 +169,9 @@ class CompiledProgram:
         if kept is None:
             raise FrozenError("This compile has no finalist: no candidate beat the student, whose prompts it holds.")
         document = {**self._document, **kept, "holds": "finalist", "finalist": None}
-        return CompiledProgram(_sealed(document), program=self.program, live_lm=self.live_lm)
+        return CompiledProgram(
+            _sealed(document), program=self.program, live_lm=self.live_lm, live_encoder=self.live_encoder
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledProgram:
         return self  # immutable: a dspy module that carries it can be copied
@@ -174,18 +184,26 @@ class CompiledProgram:
         return self._run()(**inputs)
 
     def to_messages(self, step: str | None = None, /, **inputs: Any) -> list[dict[str, str]]:
-        """The exact messages of one call; for programs of several predictors, of the one whose path is `step`."""
-        from .runtime import Predictors
+        """The exact messages of one call; for programs of several predictors, of the one whose path is `step`.
 
-        return Predictors(self._document).to_messages(step, inputs)
+        Where demonstrations are picked by vectors this makes the call to the encoder.
+        """
+        if self._predictors is None:
+            from .runtime import Predictors
 
-    def to_dspy(self, program: object | None = None, lm: object | None = None) -> dspy.Module:
+            self._predictors = Predictors(self._document, encoder=self.live_encoder)
+        return self._predictors.to_messages(step, inputs)
+
+    def to_dspy(
+        self, program: object | None = None, lm: object | None = None, encoder: object | None = None
+    ) -> dspy.Module:
         """The program as a `dspy.Module`.
 
         A predictor whose prompt dspy itself renders to the same messages becomes a plain `dspy.Predict` with the
         compiled instruction, demonstrations and parameters: it calls the LM that dspy is configured with, and any dspy
         optimizer can go on from it. Every other one renders from the compiled template and asks `lm` (None: the LM of
-        the compile, or the model that the file names), as `burnish.load(path, lm=...)` does.
+        the compile, or the model that the file names), as `burnish.load(path, lm=...)` does, and `encoder` where it
+        picks demonstrations by vectors.
         A pipeline hands typed values from step to step here, as dspy does; nested ones may be spelled in another order
         than was scored. `burnish.load` hands over what was scored.
 
@@ -194,7 +212,13 @@ class CompiledProgram:
         """
         from .to_dspy import to_dspy
 
-        return to_dspy(self._document, self.program, program, self.live_lm if lm is None else lm)
+        return to_dspy(
+            self._document,
+            self.program,
+            program,
+            self.live_lm if lm is None else lm,
+            self.live_encoder if encoder is None else encoder,
+        )
 
     def show(self) -> str:
         """The program for a person: verdict, prompts, settings, where it comes from."""
@@ -219,7 +243,7 @@ class CompiledProgram:
             from .runtime import FrozenProgram
 
             module = self.program.module if self.program is not None and self.kind == "module" else None
-            self._running = FrozenProgram(self._document, lm=self.live_lm, program=module)
+            self._running = FrozenProgram(self._document, lm=self.live_lm, program=module, encoder=self.live_encoder)
         return self._running
 
 
@@ -240,7 +264,7 @@ def _predictor(part: Part) -> dict[str, JSON]:
         "source": {
             "instruction": prompt.instruction,
             "position": prompt.position,
-            "demos": [demo.to_json() for demo in prompt.demos],
+            "demos": [replace(demo, vector=None).to_json() for demo in prompt.demos],  # vectors are in the template
         },
         "settings": part.settings.to_json(),
         "grammar": {"format": prompt.format, "version": get_format(prompt.format).version},

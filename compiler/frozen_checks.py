@@ -13,6 +13,8 @@ from ..signatures.canonical import JSON
 from ..signatures.errors import BurnishError, FrozenError
 from ..signatures.formats import FORMATS, get_format
 from ..signatures.prompt import POSITIONS
+from ..signatures.rules import ORDERS, SELECTORS
+from ..signatures.rules.vectors import components
 from ..signatures.supported import check_supported
 
 KINDS = ("predictor", "pipeline", "module")
@@ -73,17 +75,22 @@ def _check_predictors(predictors: JSON, goldens: JSON, prefix: str) -> None:
         _check_source(predictor["source"], f"{where}.source")
     for index, golden in enumerate(_list(goldens, f"{prefix}goldens")):
         where = f"{prefix}goldens[{index}]"
-        _object(golden, where, {"predictor", "inputs", "request"})
+        _object(golden, where, {"predictor", "inputs", "request"}, optional={"vector"})
         _one_of(golden["predictor"], f"{where}.predictor", predictors)
         _mapping(golden["inputs"], f"{where}.inputs")
         _text(golden["request"], f"{where}.request")
+        if "vector" in golden:
+            _vector(golden["vector"], f"{where}.vector")
+    rules = [predictor["template"]["rule"] or {} for predictor in predictors.values()]
+    if len({rule["encoder"] for rule in rules if "encoder" in rule}) > 1:
+        raise Refused(f"{prefix}predictors: their rules name more than one encoder.")
     for path in predictors:
         if sum(golden["predictor"] == path for golden in goldens) < GOLDENS:
             raise Refused(f"{prefix}goldens: fewer than {GOLDENS} for predictor {shown(path)}.")
 
 
 def _check_template(template: JSON, where: str) -> None:
-    _object(template, where, _TEMPLATE)
+    _object(template, where, _TEMPLATE, optional={"demo_vectors"})
     _text(template["format"], f"{where}.format")
     inputs = _check_schema(template["schema"], f"{where}.schema")
     for index, message in enumerate(_list(template["head"], f"{where}.head")):
@@ -149,9 +156,13 @@ def _check_message(message: JSON, where: str, slots: Collection[str]) -> list[st
 def _check_rule(template: Mapping[str, JSON], where: str) -> None:
     demo_inputs = _list(template["demo_inputs"], f"{where}.demo_inputs")
     if template["rule"] is not None:
-        rule = _object(template["rule"], f"{where}.rule", {"selector", "k", "order"})
-        _text(rule["selector"], f"{where}.rule.selector")
-        _one_of(rule["order"], f"{where}.rule.order", ("closest_last", "closest_first"))
+        rule = _object(template["rule"], f"{where}.rule", {"selector", "k", "order"}, optional={"encoder"})
+        _one_of(rule["selector"], f"{where}.rule.selector", SELECTORS)
+        _one_of(rule["order"], f"{where}.rule.order", ORDERS)
+        if ("encoder" in rule) != (rule["selector"] == "vectors"):
+            raise Refused(f"{where}.rule.encoder: a rule that compares vectors names one, and no other does.")
+        if "encoder" in rule and not _text(rule["encoder"], f"{where}.rule.encoder"):
+            raise Refused(f"{where}.rule.encoder: no encoder is named.")
         if not isinstance(rule["k"], int) or isinstance(rule["k"], bool) or rule["k"] < 0:
             raise Refused(f"{where}.rule.k: {shown(rule['k'])} is not a number of demonstrations.")
     if len(demo_inputs) != (0 if template["rule"] is None else len(template["demos"])):
@@ -162,6 +173,25 @@ def _check_rule(template: Mapping[str, JSON], where: str) -> None:
             _mapping(json.loads(_text(text, place)), place)
         except (ValueError, RecursionError):
             raise Refused(f"{place}: not a JSON object.") from None
+    _check_vectors(template, where)
+
+
+def _check_vectors(template: Mapping[str, JSON], where: str) -> None:
+    vectors = _list(template.get("demo_vectors", []), f"{where}.demo_vectors")
+    compares = template["rule"] is not None and template["rule"]["selector"] == "vectors"
+    if len(vectors) != (len(template["demos"]) if compares else 0) or (not vectors and "demo_vectors" in template):
+        raise Refused(f"{where}.demo_vectors: not one for each demonstration of a rule that compares vectors.")
+    lengths = {_vector(vector, f"{where}.demo_vectors[{index}]") for index, vector in enumerate(vectors)}
+    if len(lengths) > 1:
+        raise Refused(f"{where}.demo_vectors: they are not all of one length.")
+
+
+def _vector(value: JSON, where: str) -> int:
+    """How many numbers a vector has."""
+    try:
+        return len(components(_text(value, where)))
+    except ValueError:
+        raise Refused(f"{where}: not the bytes of a vector in base64.") from None
 
 
 def _check_grammar(grammar: JSON, format_name: str, where: str) -> None:

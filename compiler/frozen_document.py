@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..signatures.candidate import Candidate, Part, Settings
-from ..signatures.canonical import JSON, digest
+from ..signatures.canonical import JSON, canonical, digest
 from ..signatures.errors import FrozenError
 from ..signatures.prompt import Demo, Prompt, Template
 from .frozen_checks import MALFORMED, Refused, check_structure, shown
@@ -157,10 +158,11 @@ def candidate_of(predictors: Mapping[str, JSON]) -> Candidate:
     parts: dict[str, Part] = {}
     for path, data in predictors.items():
         template, source = Template.from_json(data["template"]), data["source"]
+        demos = [Demo.from_json(demo) for demo in source["demos"]]
         prompt = Prompt(
             schema=template.schema,
             instruction=source["instruction"],
-            demos=tuple(Demo.from_json(demo) for demo in source["demos"]),
+            demos=tuple(_with_vectors(demos, template)),
             format=template.format,
             position=source["position"],
             rule=template.rule,
@@ -169,3 +171,11 @@ def candidate_of(predictors: Mapping[str, JSON]) -> Candidate:
         prompt.__dict__["template"] = template
         parts[path] = Part(prompt, Settings.from_json(data["settings"]))
     return Candidate.of(parts)
+
+
+def _with_vectors(demos: Sequence[Demo], template: Template) -> Iterator[Demo]:
+    """The demonstrations with the vectors that the template has for their inputs, so that one can go on from them."""
+    known = dict(zip(template.demo_inputs, template.demo_vectors, strict=False))
+    for demo in demos:
+        inputs = {f.name: demo.values[f.name] for f in template.schema.inputs if f.name in demo.values}
+        yield replace(demo, vector=known.get(canonical(inputs))) if known else demo

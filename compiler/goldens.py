@@ -13,6 +13,7 @@ from typing import Any
 from ..signatures.candidate import Candidate, Part
 from ..signatures.canonical import JSON
 from ..signatures.prompt import Template
+from ..signatures.rules.vectors import components, quantised
 from ..signatures.schema import Schema
 from .frozen_checks import MALFORMED, Refused, shown
 from .lm.connection import HTTPConnection
@@ -27,11 +28,15 @@ TEXTS = (
 
 def make_goldens(candidate: Candidate, model: str) -> list[dict[str, JSON]]:
     """Golden vectors of every predictor, in order; equal for equal candidates."""
-    return [
-        {"predictor": path, "inputs": inputs, "request": request_digest(part, model, inputs)}
-        for path, part in candidate.parts
-        for inputs in golden_inputs(part.prompt.template)
-    ]
+    goldens: list[dict[str, JSON]] = []
+    for path, part in candidate.parts:
+        template = part.prompt.template
+        for case, inputs in enumerate(golden_inputs(template)):
+            vector = None if template.encoder is None else golden_vector(template, case)
+            kept = {} if vector is None else {"vector": vector}
+            request = request_digest(part, model, inputs, vector)
+            goldens.append({"predictor": path, "inputs": inputs, **kept, "request": request})
+    return goldens
 
 
 def check_goldens(candidate: Candidate, model: str, goldens: Sequence[Mapping[str, JSON]]) -> None:
@@ -39,7 +44,7 @@ def check_goldens(candidate: Candidate, model: str, goldens: Sequence[Mapping[st
     for golden in goldens:
         path = golden["predictor"]
         try:
-            found = request_digest(candidate[path], model, golden["inputs"])
+            found = request_digest(candidate[path], model, golden["inputs"], golden.get("vector"))
         except MALFORMED as error:
             raise Refused(f"predictor {shown(path)} does not render its golden inputs: {error}") from None
         if found != golden["request"]:
@@ -49,10 +54,11 @@ def check_goldens(candidate: Candidate, model: str, goldens: Sequence[Mapping[st
             )
 
 
-def request_digest(part: Part, model: str, inputs: Mapping[str, JSON]) -> str:
-    """sha256 of the body that these inputs send to a model of this name."""
+def request_digest(part: Part, model: str, inputs: Mapping[str, JSON], vector: str | None = None) -> str:
+    """sha256 of the body that these inputs send to a model of this name. vector: of the query, where one is taken."""
     template = part.prompt.template
-    body = asked(model).chat(template.render(inputs), schema=template.response_schema, **part.settings.params).body_json
+    messages = template.render(inputs, vector)
+    body = asked(model).chat(messages, schema=template.response_schema, **part.settings.params).body_json
     return hashlib.sha256(body.encode("utf-8")).hexdigest()
 
 
@@ -72,6 +78,13 @@ def golden_inputs(template: Template) -> list[dict[str, JSON]]:
         known = json.loads(template.demo_inputs[-1])
         cases.append({name: _near(value) for name, value in known.items() if name in schema.by_name})
     return cases
+
+
+def golden_vector(template: Template, case: int) -> str:
+    """A query's vector that no encoder is asked for: between those of two demonstrations, of others for each case."""
+    known = template.demo_vectors
+    near, other = (components(known[(place * len(known)) // 5]) for place in (case % 5, (case + 2) % 5))
+    return quantised([3 * one + another for one, another in zip(near, other, strict=True)])
 
 
 def _inputs(schema: Schema, case: int) -> dict[str, JSON]:

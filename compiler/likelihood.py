@@ -1,83 +1,141 @@
-"""How likely a candidate's prompt makes the labels: the log-likelihood score of APE (Zhou et al. 2022, section 3.2)."""
+"""How likely the task LM finds given texts: labels after a candidate's prompt, continuations, whole texts.
+
+The labels' own likelihood is the log-likelihood score of APE (Zhou et al. 2022, section 3.2).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..signatures.candidate import Candidate
-from ..signatures.errors import BudgetSpent, ProgramError
+from ..signatures.canonical import JSON, digest
+from ..signatures.errors import BudgetSpent, LMError, ProgramError
 from ..signatures.example import Example
-from ..signatures.prompt import Demo, Prompt
-from ..teleprompters.base import Spend
+from ..signatures.prompt import Prompt
+from ..teleprompters.base import Likelihood, Messages, Spend
+from ..teleprompters.label_signals import rendered, written
 from .budget import TimeUp
-from .lm.logprobs import continuation_logprobs
+from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
+from .lm.logprobs import continuation_logprobs, text_logprobs
 
 if TYPE_CHECKING:
     from .budget import Ledger
     from .lm import LM
     from .lm.client import Client
 
-BLOCK = 64  # examples admitted together
+BLOCK = 64  # texts admitted together
 AT_ONCE = 8
+IMPOSSIBLE = float("-inf")
+
+# What is measured: a text after a prompt (a text or chat messages), or, after None, a text from its start.
+Pair: TypeAlias = tuple[str | Messages | None, str]
+Embed: TypeAlias = Callable[[Sequence[str]], list[list[float]]]
+
+
+@dataclass
+class Likelihoods:
+    """Measures texts under one LM: a call for each, from the search account, in blocks; what it knows costs nothing."""
+
+    lm: LM
+    client: Client
+    ledger: Ledger
+    _known: dict[str, list[float] | AttemptFailure] = field(default_factory=dict)
+
+    def of(self, pairs: Sequence[Pair]) -> list[list[float]]:
+        """A log-probability for each token; [-inf] where the pair does not fit the context or is refused."""
+        return [[IMPOSSIBLE] if isinstance(one, AttemptFailure) else one for one in self.measure(pairs)]
+
+    def measure(self, pairs: Sequence[Pair]) -> list[list[float] | AttemptFailure]:
+        """As `of`, with the failure itself. Raises NoLogprobs, BudgetSpent."""
+        keys = [digest([prompt if isinstance(prompt, str | None) else list(prompt), text]) for prompt, text in pairs]
+        missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._known}
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            while rest := [key for key in missing if key not in self._known][:BLOCK]:
+                admitted = self.ledger.admit("search", [self._bound(missing[key]) for key in rest])
+                if not admitted:
+                    raise BudgetSpent("the search account is shut")
+                block = rest[:admitted]
+                try:
+                    self._known.update(zip(block, threads.map(self._one, map(missing.__getitem__, block)), strict=True))
+                except TimeUp as end:
+                    raise BudgetSpent(str(end)) from end
+                finally:
+                    self.ledger.settle("search")
+        return [self._known[key] for key in keys]
+
+    def _one(self, pair: Pair) -> list[float] | AttemptFailure:
+        prompt, text = pair
+        try:
+            if prompt is None:
+                return text_logprobs(self.client, self.lm, text)
+            return continuation_logprobs(self.client, self.lm, prompt, text)
+        except (ContextOverflow, ContentRefused) as failure:
+            return failure
+
+    def _bound(self, pair: Pair) -> Spend:
+        prompt, text = pair
+        if prompt is None or isinstance(prompt, str):
+            return self.lm.bound(self.lm.completion((prompt or "") + text, max_tokens=1))
+        return self.lm.bound(self.lm.chat([*prompt, {"role": "assistant", "content": text}], max_tokens=1))
 
 
 def label_logprobs(
-    candidate: Candidate, examples: Sequence[Example], *, lm: LM, client: Client, ledger: Ledger
+    candidate: Candidate, examples: Sequence[Example], likelihoods: Likelihoods, embed: Embed
 ) -> list[float]:
     """Mean log-probability per token of each example's labels, as the format writes them, after the rendered prompt.
 
-    One call an example, from the search account. Raises ProgramError for programs with several predictors or rows
-    without labels, LMError that names the substitute where the LM gives no such log-probabilities, BudgetSpent.
+    One call an example, from the search account. embed: for rules that pick demonstrations by vectors.
+    Raises ProgramError for programs with several predictors or rows without labels, NoLogprobs that names the
+    substitute where the LM gives no such log-probabilities, BudgetSpent.
     """
-    if len(candidate.predictors) != 1:
-        raise ProgramError(
-            "Log-likelihood scoring needs a program with one predictor: the labels of inner ones are not known. Use "
-            "execution accuracy."
-        )
-    (path,) = candidate.predictors
-    prompt = candidate.prompt(path)
-
-    def one(example: Example) -> float:
-        messages = prompt.template.render(example.input_values)
-        values = continuation_logprobs(client, lm, messages, labels_as_reply(prompt, example))
-        return sum(values) / len(values)
-
-    means: list[float] = []
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        while rest := examples[len(means) :]:
-            block = rest[:BLOCK]
-            admitted = ledger.admit("search", [_bound(prompt, lm, example) for example in block])
-            if not admitted:
-                raise BudgetSpent("the search account is shut")
-            try:
-                means += threads.map(one, block[:admitted])
-            except TimeUp as end:
-                raise BudgetSpent(str(end)) from end
-            finally:
-                ledger.settle("search")
+    prompt = _only_prompt(candidate)
+    replies = [labels_as_reply(prompt, example) for example in examples]
+    pairs: list[Pair] = list(zip(rendered(prompt, examples, embed), replies, strict=True))
+    means = []
+    for example, values in zip(examples, likelihoods.measure(pairs), strict=True):
+        if isinstance(values, AttemptFailure):
+            raise LMError(f"{example.place or 'A row'}: its labels have no likelihood. {values}")
+        means.append(sum(values) / max(1, len(values)))
     return means
+
+
+def label_distribution(
+    candidate: Candidate,
+    examples: Sequence[Example],
+    labels: Sequence[JSON],
+    likelihoods: Likelihoods,
+    embed: Embed,
+) -> list[list[Likelihood]]:
+    """How likely each label is after each example's prompt. Raises ProgramError for several predictors."""
+    prompt = _only_prompt(candidate)
+    replies = written(prompt, labels)
+    asked = rendered(prompt, examples, embed)
+    values = iter(likelihoods.of([(messages, reply) for messages in asked for reply in replies]))
+    return [[_likelihood(next(values)) for _ in replies] for _ in asked]
 
 
 def labels_as_reply(prompt: Prompt, example: Example) -> str:
     """The reply that would be right: the example's labels as the format writes them in a demonstration."""
-    outputs = [field.name for field in prompt.schema.outputs]
-    missing = [name for name in outputs if name not in example.values]
+    missing = [field.name for field in prompt.schema.outputs if field.name not in example.values]
     if missing:
         raise ProgramError(
             f"{example.place or 'A row'} has no column {missing[0]!r}, so its label has no likelihood. Use execution "
             "accuracy, or add the column."
         )
-    shown = [field.name for field in (*prompt.schema.inputs, *prompt.schema.outputs) if field.name in example.values]
-    demo = Demo.of({name: example.values[name] for name in shown})
-    (messages,) = prompt.with_(demos=(demo,), rule=None).template.demos
-    return "".join(part for part in messages[-1].parts if isinstance(part, str)).strip()
+    return prompt.reply(example.values)
 
 
-def _bound(prompt: Prompt, lm: LM, example: Example) -> Spend:
-    messages = [
-        *prompt.template.render(example.input_values),
-        {"role": "assistant", "content": labels_as_reply(prompt, example)},
-    ]
-    return lm.bound(lm.chat(messages, max_tokens=1))
+def _likelihood(values: Sequence[float]) -> Likelihood:
+    return Likelihood(sum(values), len(values))
+
+
+def _only_prompt(candidate: Candidate) -> Prompt:
+    if len(candidate.predictors) != 1:
+        raise ProgramError(
+            "Log-likelihood scoring needs a program with one predictor: the labels of inner ones are not known. Use "
+            "execution accuracy."
+        )
+    return candidate.prompt(candidate.predictors[0])

@@ -13,7 +13,9 @@ from ..signatures.example import Example
 from ..signatures.values import to_text
 from ..teleprompters.base import Forecast, Sizes, Spend
 from .budget import USD_UNITS, Ledger, Limit, limit_of
+from .embedding import MOST_TOKENS
 from .execution import bound_of
+from .lm.encoders import encoder_of
 from .splits import Splits, dev_cap
 from .workbench import MAX_INSTRUCTION
 
@@ -70,9 +72,12 @@ def size_up(task: Task, measured: Spend | None = None) -> Sizing:
         calls = task.budget.calls_per_example or max(1, measured.calls)
         expected = Spend(calls, max(expected.tokens, measured.tokens // BYTES_PER_TOKEN), expected.usd)
         worst = Spend(calls, max(worst.tokens, measured.tokens), max(worst.usd, measured.usd))
-        longest = Spend(calls, max(longest.tokens, 2 * measured.tokens), max(longest.usd, 2 * measured.usd))
+        longest = Spend(
+            calls * _most_each(task), max(longest.tokens, 2 * measured.tokens), max(longest.usd, 2 * measured.usd)
+        )
     report = sum(judges(metric) for metric in task.report_metrics)
-    per_pair = Spend(2 * (worst.calls + report), worst.tokens + longest.tokens, worst.usd + longest.usd)
+    calls = worst.calls + longest.calls + 2 * report
+    per_pair = Spend(calls, worst.tokens + longest.tokens, worst.usd + longest.usd)
     need = _times(per_pair, len(splits.holdout))
     pairs = min(len(splits.holdout), Ledger(task.budget, need).room("final", per_pair))
     if pairs < MIN_PAIRS:
@@ -220,6 +225,10 @@ def _notes(task: Task, sizing: Sizing) -> list[str]:
             f"assumed: {sizing.expected.calls} calls per example, one a predictor and one a judge; the first rows will "
             "tell. Declare Budget(calls_per_example=N) if it varies."
         )
+    if (encoder := encoder_of(task.lms)) is not None:
+        notes.append(
+            f"encoder: {encoder.name}. A rule that picks demonstrations by its vectors adds a call to each row."
+        )
     if task.budget.seconds is not None:
         notes.append("A budget in seconds cannot be reproduced exactly.")
     if task.budget.cached == "free":
@@ -232,7 +241,8 @@ def needed(task: Task, sizing: Sizing) -> str:
     """What a comparison needs, in words."""
     if len(sizing.splits.holdout) < MIN_PAIRS:
         return f"The holdout has {len(sizing.splits.holdout)} rows and a comparison needs {MIN_PAIRS}: give more rows."
-    calls = -(-2 * MIN_PAIRS * sizing.worst.calls * 5 // 2)  # the final account gets at most 40 %
+    pair = sizing.worst.calls + sizing.longest.calls
+    calls = -(-MIN_PAIRS * pair * 5 // 2)  # the final account gets at most 40 %
     tokens = -(-MIN_PAIRS * (sizing.worst.tokens + sizing.longest.tokens) * 5 // 2)
     usd = MIN_PAIRS * (sizing.worst.usd + sizing.longest.usd) * 5 / 2
     wanted = {"calls": str(calls), "tokens": str(tokens), "usd": f"{usd:.2g}", "seconds": "more"}
@@ -272,12 +282,24 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     if declared is not None or task.program.kind != "predictor":
         worst = Spend(declared or worst.calls, worst.tokens, worst.usd)
         longest = Spend(declared or longest.calls, longest.tokens, longest.usd)
+    if (encoder := encoder_of(task.lms)) is not None:
+        # A candidate may pick demonstrations by vectors: a call to the encoder before each call of a predictor.
+        embedded = max((encoder.bound(encoder.embedding([row.data])) for row in shown), key=lambda bound: bound.tokens)
+        longest += _times(embedded, 1 if task.program.kind == "predictor" else longest.calls)
     return Spend(calls, expected.tokens, expected.usd), worst, longest
 
 
+def _most_each(task: Task) -> int:
+    """Calls that a predictor's call may turn into in some candidate: with one to the encoder before it."""
+    return 1 if encoder_of(task.lms) is None else 2
+
+
 def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:
-    """The most that any one call can cost: a candidate on the longest row, or the optimizer LM with as much to read."""
+    """The most that any one call can cost: a candidate on the longest row, the optimizer LM with as much to
+    read, or the encoder with a batch of texts."""
     tokens = sizing.longest.tokens + forecast.reply_tokens
+    if encoder_of(task.lms) is not None:
+        tokens = max(tokens, MOST_TOKENS)
     return Spend(1, tokens, max(sizing.longest.usd, *(_usd(task, role, tokens) for role in task.lms)))
 
 

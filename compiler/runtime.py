@@ -12,29 +12,37 @@ from typing import TYPE_CHECKING, Any
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.errors import FrozenError, ReplyError, SchemaError
+from ..signatures.prompt import Template
 from ..signatures.schema import Field, Schema
 from ..signatures.values import to_python
-from .answering import Answering, answering
-from .execution import RowFailure, Spoken, predict
+from .answering import Answering, answering, encoding
+from .execution import RowFailure, Spoken, predict, query_vector
 from .frozen_document import candidate_of, read_document
+from .lm.encoders import Encoder
 from .lm.request import Request
 
 if TYPE_CHECKING:
     from ..signatures.dspy_bridge import Program
 
 
-def load(path: str | os.PathLike[str], lm: object = None, program: object = None) -> FrozenProgram:
+def load(
+    path: str | os.PathLike[str], lm: object = None, program: object = None, encoder: object = None
+) -> FrozenProgram:
     """The program in a compiled file, ready to call.
 
     lm: who answers. None: the model named in the file, reached as the environment says (OPENAI_BASE_URL,
         OPENAI_API_KEY; "local/..." runs in this process). Or a model name, a `burnish.LM`, an openai client, a
         `dspy.LM`, or a function (messages, parameters with the model's name) -> text. It answers; how it is asked stays
         as frozen.
+    encoder: who embeds queries, in files whose demonstrations are picked by vectors. None: the encoder named in the
+        file, reached as the environment says. Or what `compile(encoder=...)` takes, an openai client, or a function
+        from texts to vectors. It must be the encoder of the file.
     program: the user's own module, needed where its control flow could not be frozen; it must still have the predictors
         and fields that were compiled. With it, results have the module's own types.
-    Raises FrozenError for a file that is damaged, unknown or hostile, or that does not fit the program. Makes no call.
+    Raises FrozenError for a file that is damaged, unknown or hostile, or that does not fit the program or the encoder.
+    Makes no call.
     """
-    return FrozenProgram(read_document(path), lm=lm, program=program)
+    return FrozenProgram(read_document(path), lm=lm, program=program, encoder=encoder)
 
 
 class Result:
@@ -88,12 +96,15 @@ _ASKED: ContextVar[dict[str, Iterator[int]] | None] = ContextVar("burnish_asked"
 class Predictors:
     """The predictors of a compiled file, each ready to be asked."""
 
-    def __init__(self, document: Mapping[str, JSON], lm: object = None) -> None:
+    def __init__(self, document: Mapping[str, JSON], lm: object = None, encoder: object = None) -> None:
         self.candidate: Candidate = candidate_of(document["predictors"])
         self._lm: Mapping[str, JSON] = document["lm"]
         self.model: str = document["lm"]["model"]
         # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
         self._answering: Answering | None = None if lm is None else answering(lm, self.model)
+        # Another encoder would pick other demonstrations without a word, so this is settled before any call.
+        wanted = self.candidate.encoders
+        self._encoding: Answering | None = encoding(encoder, wanted[0]) if wanted else None
         self._lock = threading.Lock()
 
     @property
@@ -119,17 +130,37 @@ class Predictors:
             raise FrozenError(f"This program has several predictors: name one, to_messages(step, ...). It has {known}.")
         if step is not None and step not in paths:
             raise FrozenError(f"This program has no predictor {step!r}. It has {known}.")
-        return self.candidate[step or paths[0]].prompt.template.render(inputs)
+        template = self.candidate[step or paths[0]].prompt.template
+        return template.render(inputs, self._vector(template, inputs))
+
+    def _vector(self, template: Template, inputs: Mapping[str, Any]) -> str | None:
+        asking = query_vector(template, self._encoder, inputs)
+        try:
+            request = next(asking)
+            while True:
+                assert self._encoding is not None
+                request = asking.send(self._encoding.answer(request))
+        except StopIteration as stop:
+            vector: str | None = stop.value
+            return vector
+
+    @property
+    def _encoder(self) -> Encoder | None:
+        found = None if self._encoding is None else self._encoding.lm
+        return found if isinstance(found, Encoder) else None
 
     def call(self, path: str, inputs: Mapping[str, Any]) -> Spoken:
         """Renders, asks and parses for one predictor, as at compile time. Raises ReplyError naming the predictor."""
         with self._lock:
             who = self._answering = self._answering or self._named()
-        asking = predict(self.candidate[path], who.lm, inputs)
+        asking = predict(self.candidate[path], who.lm, inputs, self._encoder)
         request = next(asking)
         while True:
             try:
-                request = asking.send(who.answer(_numbered(request)))
+                if self._encoding is not None and request.kind == "embedding":
+                    request = asking.send(self._encoding.answer(request))
+                else:
+                    request = asking.send(who.answer(_numbered(request)))
             except StopIteration as stop:
                 spoken: Spoken = stop.value
                 return spoken
@@ -144,9 +175,11 @@ class FrozenProgram:
     decides).
     """
 
-    def __init__(self, document: Mapping[str, JSON], *, lm: object = None, program: object = None) -> None:
+    def __init__(
+        self, document: Mapping[str, JSON], *, lm: object = None, program: object = None, encoder: object = None
+    ) -> None:
         self._document = document
-        self._predictors = Predictors(document, lm)
+        self._predictors = Predictors(document, lm, encoder)
         self._schemas = self._predictors.schemas
         self.predictors: tuple[str, ...] = tuple(self._schemas)
         self._steps: tuple[str, ...] = self.predictors
@@ -209,6 +242,7 @@ class FrozenProgram:
     def to_messages(self, step: str | None = None, /, **inputs: Any) -> list[dict[str, str]]:
         """The exact messages of one call; where there are several predictors, of the one whose path is `step`.
 
+        Where demonstrations are picked by vectors this makes the call to the encoder, as a call does.
         Raises SchemaError on missing or unknown inputs, FrozenError on an unknown step.
         """
         return self._predictors.to_messages(step, inputs)

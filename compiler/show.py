@@ -10,6 +10,7 @@ from typing import Any
 
 from ..signatures.canonical import JSON
 from ..signatures.errors import FrozenError
+from ..signatures.rules.vectors import dimensions
 from .frozen_checks import MALFORMED
 from .frozen_document import verdict_of
 
@@ -134,18 +135,25 @@ def _predictor_changes(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iter
     yield from _changed("position", before["position"], after["position"])
     yield from _changed("rule", _compact(old["template"]["rule"]), _compact(new["template"]["rule"]))
     yield from _demonstrations_changed(before["demos"], after["demos"])
-    names = {**old["settings"]["params"], **new["settings"]["params"]}
-    for name in sorted(names):
+    if before["demos"] == after["demos"] and _vectors(old) != _vectors(new):
+        yield "vectors of the demonstrations: changed"
+    params = {**old["settings"]["params"], **new["settings"]["params"]}
+    for name in sorted(params):
         pair = (_compact(s["settings"]["params"].get(name)) for s in (old, new))
         yield from _changed(name, *pair)
     yield from _changed("reply policy", old["settings"]["reply_policy"], new["settings"]["reply_policy"])
     if old["template"]["schema"] != new["template"]["schema"]:
         yield "fields: changed"
         yield from (f"  {line}" for line in _fields_changed(old["template"]["schema"], new["template"]["schema"]))
-    quiet = ("schema", "rule")
+    quiet = ("schema", "rule", "demo_vectors")
     same_source = (before, old["grammar"], old["settings"]) == (after, new["grammar"], new["settings"])
-    if same_source and any(old["template"][k] != new["template"][k] for k in old["template"] if k not in quiet):
+    names = [name for name in old["template"] if name not in quiet]
+    if same_source and any(old["template"][name] != new["template"][name] for name in names):
         yield "rendered text: changed, though instruction and demonstrations did not"
+
+
+def _vectors(predictor: Mapping[str, JSON]) -> JSON:
+    return predictor["template"].get("demo_vectors")
 
 
 def words_changed(old: str, new: str) -> str:
@@ -195,7 +203,7 @@ def _predictor(path: str, predictor: Mapping[str, JSON]) -> list[str]:
     lines.append(f"  format: {template['format']}, instruction at: {source['position']}")
     lines.append("  instruction:")
     lines += [f"    {line}" for line in (source["instruction"] or "(none)").splitlines()]
-    shown = "all, in this order" if template["rule"] is None else f"picked per query by {_compact(template['rule'])}"
+    shown = "all, in this order" if template["rule"] is None else f"picked per query by {_rule(template)}"
     if source["demos"]:
         lines.append(f"  demonstrations: {len(source['demos'])}, {shown}")
         lines += [f"    {place}. {_demo(demo)}" for place, demo in enumerate(source["demos"], 1)]
@@ -205,6 +213,12 @@ def _predictor(path: str, predictor: Mapping[str, JSON]) -> list[str]:
     policy = "asks once more" if settings["reply_policy"] == "reask" else "fails"
     lines.append(f"  settings: {params}; a reply that does not parse {policy}")
     return lines
+
+
+def _rule(template: Mapping[str, JSON]) -> str:
+    vectors = template.get("demo_vectors", [])
+    numbers = f", {dimensions(vectors[0])} numbers a vector" if vectors else ""
+    return f"{_compact(template['rule'])}{numbers}"
 
 
 def _demo(demo: Mapping[str, JSON]) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """What is compiled, on what, with what. lms: by role, "task", "optimizer" and "judge"."""
+    """What is compiled, on what, with what. lms: by role, "task", "optimizer", "judge", "encoder" if there is one."""
 
     program: Program
     splits: Splits
@@ -79,6 +79,7 @@ def prepare(
     lm: object,
     optimizer_lm: object,
     judge_lm: object,
+    encoder: object,
     teleprompter: Teleprompter | None,
     budget: Budget | None,
     seed: int,
@@ -107,7 +108,7 @@ def prepare(
     reported = tuple(as_metric(one) for one in report_metrics)
     for one in (measured, *reported):
         _check_metric(one, read, (*train, *(val or ()), *(held or ())))
-    lms = _lms(lm, optimizer_lm, judge_lm)
+    lms = _lms(lm, optimizer_lm, judge_lm, encoder)
     search = teleprompter if teleprompter is not None else RandomDemos()
     if refusal := search.refusal(read.student):
         raise SchemaError(f"{refusal} Nothing was spent.")
@@ -130,9 +131,9 @@ def prepare(
     )
 
 
-def _lms(lm: object, optimizer_lm: object, judge_lm: object) -> dict[str, LM]:
+def _lms(lm: object, optimizer_lm: object, judge_lm: object, encoder: object) -> dict[str, LM]:
     from ..signatures.dspy_bridge import configured_lm
-    from .lm import as_lm
+    from .lm import as_encoder, as_lm
 
     task = lm if lm is not None else configured_lm()
     if task is None:
@@ -145,6 +146,7 @@ def _lms(lm: object, optimizer_lm: object, judge_lm: object) -> dict[str, LM]:
         "task": resolved,
         "optimizer": resolved if optimizer_lm is None else as_lm(optimizer_lm),
         "judge": resolved if judge_lm is None else as_lm(judge_lm),
+        **({} if encoder is None else {"encoder": as_encoder(encoder)}),
     }
 
 

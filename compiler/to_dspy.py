@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from ..signatures.dspy_bridge import Program
 
 
-def to_dspy(document: Mapping[str, JSON], compiled_from: Program | None, program: object, lm: object) -> dspy.Module:
+def to_dspy(
+    document: Mapping[str, JSON], compiled_from: Program | None, program: object, lm: object, encoder: object = None
+) -> dspy.Module:
     """The program in a checked document as a `dspy.Module`; see `CompiledProgram.to_dspy`.
 
     compiled_from: what was compiled in this process, None for a loaded file; `program`, unless None, stands in for it.
-    lm: answers the predictors that dspy cannot render; None for the model that the document names.
+    lm, encoder: answer the predictors that dspy cannot render; None for the models that the document names.
     """
     from ..signatures.dspy_bridge import Called, read_program
     from ..signatures.dspy_bridge import to_dspy as bound
     from .runtime import Predictors, refuse_drift
 
-    predictors = Predictors(document, lm)
+    predictors = Predictors(document, lm, encoder)
     candidate, original = predictors.candidate, {path: path for path in predictors.candidate.predictors}
     if program is not None:
         read = read_program(program)

@@ -15,11 +15,13 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, canonical, digest
 from ..signatures.errors import BudgetSpent, LMError, SchemaError
 from ..signatures.example import Example
-from ..teleprompters.base import Messages, Origin, Outcome, Remaining, Score, Spend
+from ..teleprompters.base import Likelihood, Messages, Origin, Outcome, Remaining, Score, Spend
 from ..teleprompters.guards import Rejection, check
 from .budget import Ledger, TimeUp
+from .embedding import Embeddings
 from .evaluate import Evaluator, Job
-from .likelihood import label_logprobs
+from .likelihood import Likelihoods, label_distribution, label_logprobs
+from .lm.encoders import encoder_of
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
 from .lm.request import Reply, Request
 
@@ -108,6 +110,8 @@ class Bench:
     _draws: Counter[str] = field(default_factory=Counter)
     _draws_at_once: bool | None = None  # whether the optimizer LM answers n > 1; found out when first asked
     _seen_texts: dict[str, set[str]] = field(default_factory=dict)
+    _likelihoods: dict[str, Likelihoods] = field(default_factory=dict)
+    _embeddings: Embeddings | None = None
 
     # what is known
 
@@ -246,8 +250,41 @@ class Bench:
         self._record(score, origin, parents)
 
     def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
-        lm = self.evaluator.lms[candidate[candidate.predictors[0]].settings.role]
-        return label_logprobs(candidate, examples, lm=lm, client=self.client, ledger=self.ledger)
+        return label_logprobs(candidate, examples, self._likelihoods_of(_role(candidate)), self.embed)
+
+    def label_distribution(
+        self, candidate: Candidate, examples: Sequence[Example], labels: Sequence[JSON]
+    ) -> list[list[Likelihood]]:
+        return label_distribution(candidate, examples, labels, self._likelihoods_of(_role(candidate)), self.embed)
+
+    def continuation_logprobs(
+        self, prompts: Sequence[str | Messages], continuations: Sequence[str]
+    ) -> list[list[float]]:
+        return self._likelihoods_of("task").of(list(zip(prompts, continuations, strict=True)))
+
+    def text_logprobs(self, texts: Sequence[str]) -> list[list[float]]:
+        return self._likelihoods_of("task").of([(None, text) for text in texts])
+
+    @property
+    def encoder(self) -> str | None:
+        encoder = encoder_of(self.evaluator.lms)
+        return None if encoder is None else encoder.name
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._embeddings is None:
+            encoder = encoder_of(self.evaluator.lms)
+            if encoder is None:
+                raise LMError(
+                    "This run has no encoder to embed texts with. Pass compile(..., encoder='text-embedding-3-small'), "
+                    "'local/smollm2-135m-instruct', burnish.SentenceTransformer(...) or another one; or compare words "
+                    "instead, which needs none: TF-IDF, as in DemoRule('tfidf')."
+                )
+            self._embeddings = Embeddings(encoder, self._send)
+        self.events.write("embed", texts=len(texts))
+        return self._embeddings.of(texts)
+
+    def _likelihoods_of(self, role: str) -> Likelihoods:
+        return self._likelihoods.setdefault(role, Likelihoods(self.evaluator.lms[role], self.client, self.ledger))
 
     def _unscored(self, candidates: Sequence[Candidate], rows: Sequence[Example]) -> Iterable[Job]:
         listed: set[tuple[str, str, str]] = set()
@@ -331,6 +368,10 @@ def _texts(reply: Reply | AttemptFailure, n: int) -> list[str]:
     if isinstance(reply, AttemptFailure):
         raise LMError(str(reply))
     return reply.texts
+
+
+def _role(candidate: Candidate) -> str:
+    return candidate[candidate.predictors[0]].settings.role
 
 
 def _with_instruction(candidate: Candidate, predictor: str, text: str) -> Candidate | Rejection:

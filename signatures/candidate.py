@@ -84,6 +84,12 @@ class Candidate:
         return Candidate(tuple((name, part if name == path else old) for name, old in self.parts))
 
     @property
+    def encoders(self) -> tuple[str, ...]:
+        """Names of the encoders that its rules ask, each once."""
+        named = [part.prompt.template.encoder for _, part in self.parts]
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    @property
     def demos(self) -> tuple[Demo, ...]:
         return tuple(demo for _, part in self.parts for demo in part.prompt.demos)
 

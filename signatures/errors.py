@@ -39,6 +39,10 @@ class LMError(BurnishError):
     """A call that cannot succeed: refused key, unknown model, a server that stays away. Not a score: the run stops."""
 
 
+class NoLogprobs(LMError):
+    """The LM does not tell how likely a given text is. The message names what to use instead."""
+
+
 class CacheError(BurnishError):
     """The reply cache cannot be read or written, or an offline run needs a request that is not in it."""
 

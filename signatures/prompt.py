@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -14,7 +14,7 @@ from .schema import Schema
 
 if TYPE_CHECKING:
     from .formats.renderer import Renderer
-    from .rules import BM25
+    from .rules import Index
 
 Position: TypeAlias = Literal["system", "before_question", "question_begin", "question_end", "answer_begin"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
@@ -26,11 +26,13 @@ class Demo:
 
     data: JSON text of {field: value}. Fields may be missing: the demonstration is then incomplete.
     kind: "worked" shows how it is done; "contrastive" shows a wrong answer, marked as wrong by its note.
+    vector: of its inputs, for a rule that compares vectors; see `with_vector`.
     """
 
     data: str
     note: str | None = None
     kind: Literal["worked", "contrastive"] = "worked"
+    vector: str | None = None
 
     @classmethod
     def of(
@@ -46,33 +48,45 @@ class Demo:
         loaded: dict[str, JSON] = json.loads(self.data)
         return loaded
 
+    def with_vector(self, vector: Sequence[float]) -> Demo:
+        """This demonstration with what an encoder made of its inputs (`Prompt.question`), kept in bytes."""
+        from .rules.vectors import quantised
+
+        return replace(self, vector=quantised(vector))
+
     def to_json(self) -> dict[str, JSON]:
-        return {"values": self.values, "note": self.note, "kind": self.kind}
+        vector = {} if self.vector is None else {"vector": self.vector}
+        return {"values": self.values, "note": self.note, "kind": self.kind, **vector}
 
     @classmethod
     def from_json(cls, data: dict[str, JSON]) -> Demo:
-        return cls.of(data["values"], data["note"], data["kind"])
+        return replace(cls.of(data["values"], data["note"], data["kind"]), vector=data.get("vector"))
 
 
 @dataclass(frozen=True)
 class DemoRule:
     """Picks demonstrations per query out of a prompt's `demos`, which are then the rule's pool.
 
-    selector: name of the selector ("bm25": words shared with the query, no dependency).
-    k: how many. order: "closest_last" puts the best match next to the query, "closest_first" puts it on top.
+    selector: "bm25" and "tfidf" compare words and need nothing else; "vectors" compares what an encoder makes of the
+        inputs, so that each demonstration has a vector (`Demo.with_vector`) and each query costs a call to the encoder.
+    k: how many. order: "closest_last" puts the best match next to the query, "closest_first" puts it on top,
+        "as_pooled" leaves those picked in the order of the pool.
+    encoder: name of the encoder that made the vectors (`bench.encoder`).
     A demonstration whose inputs equal the query's is never picked.
     """
 
     selector: str = "bm25"
     k: int = 4
-    order: Literal["closest_last", "closest_first"] = "closest_last"
+    order: Literal["closest_last", "closest_first", "as_pooled"] = "closest_last"
+    encoder: str | None = None
 
     def to_json(self) -> dict[str, JSON]:
-        return {"selector": self.selector, "k": self.k, "order": self.order}
+        encoder = {} if self.encoder is None else {"encoder": self.encoder}
+        return {"selector": self.selector, "k": self.k, "order": self.order, **encoder}
 
     @classmethod
     def from_json(cls, data: dict[str, JSON]) -> DemoRule:
-        return cls(data["selector"], data["k"], data["order"])
+        return cls(data["selector"], data["k"], data["order"], data.get("encoder"))
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,18 @@ class Prompt:
         from .formats import get_format
 
         return get_format(self.format).template(self)
+
+    def reply(self, outputs: Mapping[str, JSON]) -> str:
+        """The reply that gives these outputs, as the format writes it in a demonstration."""
+        from .formats import get_format
+
+        return get_format(self.format).answer(self.schema, Demo.of(outputs)).strip()
+
+    def question(self, values: Mapping[str, object]) -> str:
+        """The inputs among these values as one text, as an encoder is given a demonstration or a query."""
+        from .rules import question
+
+        return question(self.schema, values)
 
     @cached_property
     def digest(self) -> str:
@@ -156,6 +182,7 @@ class Template:
     head, demos, tail: the messages before the demonstrations, one tuple of messages a demonstration (no slots in
         them), and the messages that ask the question.
     demo_inputs: JSON text of each demonstration's inputs, what a rule compares with the query; empty without a rule.
+    demo_vectors: the vectors of these inputs; empty unless the rule compares vectors.
     rule: picks from `demos` per query; None shows all of them in order.
     response_schema_json: canonical JSON Schema text to constrain the reply with where the server can, or None.
     """
@@ -168,15 +195,33 @@ class Template:
     rule: DemoRule | None = None
     demo_inputs: tuple[str, ...] = ()
     response_schema_json: str | None = None
+    demo_vectors: tuple[str, ...] = ()
 
-    def render(self, inputs: Mapping[str, object]) -> list[dict[str, str]]:
+    def render(self, inputs: Mapping[str, object], vector: str | None = None) -> list[dict[str, str]]:
         """The messages of one call: [{"role": ..., "content": ...}].
 
-        inputs: field name -> Python or JSON value. Raises SchemaError on a missing required or an unknown field.
+        inputs: field name -> Python or JSON value. vector: of `question(inputs)`, in bytes, where `encoder` is given.
+        Raises SchemaError on a missing required or an unknown field, and where the vector is missing.
         """
         from .formats import get_format
 
-        return get_format(self.format).render(self, inputs)
+        return get_format(self.format).render(self, inputs, vector)
+
+    @property
+    def encoder(self) -> str | None:
+        """Name of the encoder that embeds each query; None where the rule needs none, or there is no rule."""
+        return self.rule.encoder if self.rule is not None and self.demos else None
+
+    def question(self, inputs: Mapping[str, object]) -> str:
+        """The text whose vector `render` takes. Raises SchemaError on a missing required or an unknown field."""
+        from .rules import question
+
+        self.renderer.check(inputs)
+        return question(self.schema, inputs)
+
+    def longest(self, inputs: Mapping[str, object]) -> list[dict[str, str]]:
+        """Messages at least as long as those of `render`, whatever its rule picks: with the longest demonstrations."""
+        return self.renderer.longest(inputs)
 
     def parse(self, reply: str) -> dict[str, JSON]:
         """Output field -> value in JSON form, checked against the schema. Raises ReplyError with the reason."""
@@ -197,11 +242,11 @@ class Template:
         return Renderer(self)
 
     @cached_property
-    def demo_index(self) -> BM25:
+    def demo_index(self) -> Index:
         """What the rule looks demonstrations up in."""
-        from .rules import BM25
+        from .rules import index_of
 
-        return BM25(self.demo_inputs)
+        return index_of(self)
 
     @cached_property
     def digest(self) -> str:
@@ -217,6 +262,7 @@ class Template:
             "rule": None if self.rule is None else self.rule.to_json(),
             "demo_inputs": list(self.demo_inputs),
             "response_schema": None if self.response_schema_json is None else json.loads(self.response_schema_json),
+            **({"demo_vectors": list(self.demo_vectors)} if self.demo_vectors else {}),
         }
 
     @classmethod
@@ -230,6 +276,7 @@ class Template:
             rule=None if data["rule"] is None else DemoRule.from_json(data["rule"]),
             demo_inputs=tuple(data["demo_inputs"]),
             response_schema_json=None if data["response_schema"] is None else canonical(data["response_schema"]),
+            demo_vectors=tuple(data.get("demo_vectors", ())),
         )
 
 

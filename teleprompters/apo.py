@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..signatures.candidate import Candidate
+from ..signatures.example import Example
 from .ape import affordable_finalists, full_score, puller
-from .apo_expand import APOMetaPrompts, Expander, Expansion, minibatches
+from .apo_expand import APOMetaPrompts, Expander, Expansion, hardness_of, minibatches
 from .asking import Writing
 from .bandits import UCB, Contest, Pull, Selector, SuccessiveHalving
 from .base import Forecast, Round, Sizes, Workbench
+from .demonstrations.difficulty import Difficulty
 from .induction import Proposal
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
 
 MOST_ROUNDS = 6  # the paper's number; its curves are flat or fall after 3
 LEAST_ROUNDS = 3  # that the sizes should allow
 NEW = 1e-9  # less reward for a successor than for a parent that does as well
+TEACHING = 4  # at most a quarter of the money goes into measuring how hard rows are
 PULLS = 16  # predictions a candidate in each selection, at the least; the paper reports budgets of 12 to 50
 
 # Where the budget decides: beam and expansion, from the published sizes down.
@@ -101,10 +104,11 @@ class APO(InstructionSearch):
 
     def improve(self, bench: Workbench, predictor: str, purse: Purse) -> Iterator[Round]:
         rng = bench.rng(f"APO {predictor}")
-        sizes = self._sizes(purse.left, len(bench.dev))
         incumbent = bench.known[0].candidate
+        hardness = self._hardness(bench, incumbent, predictor, purse)
+        sizes = self._sizes(purse.left, len(bench.dev))
         beam = [score.candidate for score in wordings(bench, incumbent, predictor)][: sizes.beam]
-        batches = minibatches(bench.pool, sizes.expansion, rng)
+        batches = minibatches(bench.pool, sizes.expansion, rng, hardness, max(1, sizes.rounds))
         expander = Expander(
             bench,
             predictor,
@@ -150,8 +154,11 @@ class APO(InstructionSearch):
 
     def forecast(self, sizes: Sizes) -> Forecast:
         money = sizes.executions // max(1, sizes.predictors)
-        each = self._sizes(money, sizes.dev)
-        asks = executions = 0
+        difficulty = self._difficulty
+        taught = 0 if difficulty is None else min(difficulty.cost(sizes.pool), money // TEACHING)
+        each = self._sizes(money - taught, sizes.dev)
+        judged = difficulty is not None and "optimizer LM" in difficulty.signals
+        asks, executions = (taught, 0) if judged else (0, taught)
         beam = 1
         for number in range((self.rounds or MOST_ROUNDS) if each.rounds else 0):
             left = money - asks - executions - each.finals
@@ -176,8 +183,27 @@ class APO(InstructionSearch):
             summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
             f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
             f"successors each, selected on dev.",
-            reply_tokens=max(1, each.expansion.paraphrases) * self.writing.max_tokens,
+            reply_tokens=max(
+                max(1, each.expansion.paraphrases) * self.writing.max_tokens,
+                0 if difficulty is None else difficulty.reply_tokens,
+            ),
         )
+
+    # curriculum
+
+    @property
+    def _difficulty(self) -> Difficulty | None:
+        """What rows are sorted by, where it is to be measured."""
+        curriculum = False if self.expansion is None else self.expansion.curriculum
+        return curriculum if isinstance(curriculum, Difficulty) else None
+
+    def _hardness(
+        self, bench: Workbench, incumbent: Candidate, predictor: str, purse: Purse
+    ) -> dict[Example, float] | None:
+        difficulty = self._difficulty
+        if difficulty is None or not bench.pool:
+            return None
+        return hardness_of(bench, incumbent, predictor, difficulty, purse.left // TEACHING)
 
     # sizes
 

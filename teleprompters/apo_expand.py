@@ -5,14 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
+from ..signatures.prompt import Demo
 from .asking import Writing, ask_for
 from .base import Origin, Score, Workbench
+from .demonstrations.base import Shot, Supply
+from .demonstrations.difficulty import Difficulty
+from .demonstrations.pacing import Pacing
 from .draws import dealt, draw
 from .induction import Proposal, Query, admitted, proposals
 from .metaprompts import MetaPrompt, load, own
+from .pairs import labels_from_row
 from .reflection import Case, Group, Reflection, Reflections, cases, errors, listed, reflect
 from .replies import all_instructions, passages
 
@@ -28,7 +34,10 @@ class Expansion:
     paraphrases: of each rewritten instruction and of the parent's. successors: how many of all these stay.
     reject_on_errors: those that mend most of the minibatch's errors stay (16 of them are run on 16 errors); False: a
         random choice.
-    curriculum: minibatches go through the pool from short inputs to long ones; False: they are dealt at random.
+    curriculum: minibatches go through the pool from short inputs to long ones; a difficulty, such as SuccessRate():
+        from easy rows to hard ones, measured once with at most a quarter of the money; False: they are dealt at random.
+    pacing: with a curriculum, the rows of a round are drawn from the share of the pool that the curve has opened by
+        then; None: one stretch of the pool after the other.
     """
 
     minibatch: int = 64
@@ -39,12 +48,15 @@ class Expansion:
     paraphrases: int = 2
     successors: int = 8
     reject_on_errors: bool = False
-    curriculum: bool = False
+    curriculum: bool | Difficulty = False
+    pacing: Pacing | None = None
 
     def __post_init__(self) -> None:
         least = (self.minibatch, self.groups, self.errors, self.reasons, self.edits, self.successors)
         if min(least) < 1 or self.paraphrases < 0:
             raise ValueError(f"{self}: sizes are at least 1, paraphrases at least 0.")
+        if self.pacing is not None and not self.curriculum:
+            raise ValueError(f"{self}: a pacing opens rows by their difficulty. Give a curriculum too, such as True.")
 
     @property
     def asks(self) -> int:
@@ -204,13 +216,41 @@ class Expander:
         return Origin("APO", move, {"predictor": self.predictor, **detail})
 
 
-def minibatches(pool: Sequence[Example], expansion: Expansion, rng: random.Random) -> Iterator[list[Example]]:
-    """The rows for each round, all of the pool before any comes again."""
-    size = min(expansion.minibatch, len(pool))
+def minibatches(
+    pool: Sequence[Example],
+    expansion: Expansion,
+    rng: random.Random,
+    hardness: Mapping[Example, float] | None = None,
+    rounds: int = 1,
+) -> Iterator[list[Example]]:
+    """The rows for each round; without a pacing all of the pool before any comes again.
+
+    hardness: of each row, where it was measured; the short ones come first among equals. rounds: in which a pacing is
+    to come to its end.
+    """
+    size, hard = min(expansion.minibatch, len(pool)), hardness or {}
     if not expansion.curriculum:
         yield from dealt(pool, size, rng)
-    ordered = sorted(pool, key=lambda row: (sum(len(str(value)) for value in row.input_values.values()), row.digest))
+    ordered = sorted(pool, key=lambda row: (hard.get(row, 0.0), _length(row), row.digest))
     start = 0
-    while True:
+    while expansion.pacing is None:
         yield [ordered[(start + place) % len(ordered)] for place in range(size)]
         start += size
+    for number in count(1):
+        opened = expansion.pacing.open(min(1.0, number / rounds), len(ordered)) if ordered else range(0)
+        yield draw(ordered[: max(opened.stop, size)][-max(len(opened), size) :], size, rng)
+
+
+def hardness_of(
+    bench: Workbench, candidate: Candidate, predictor: str, by: Difficulty, money: int
+) -> dict[Example, float]:
+    """How hard each row of the pool is, shown with what is known of the predictor's fields."""
+    schema = candidate.prompt(predictor).schema
+    shots = [Shot(row, Demo.of(labels_from_row(row, schema) or row.values)) for row in bench.pool]
+    bare = candidate.with_prompt(predictor, demos=(), rule=None)
+    supply = Supply(bench, bare, predictor, tuple(shots), len(shots), money)
+    return dict(zip(bench.pool, by.measure(supply, shots), strict=True))
+
+
+def _length(row: Example) -> int:
+    return sum(len(str(value)) for value in row.input_values.values())

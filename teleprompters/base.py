@@ -66,6 +66,22 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Likelihood:
+    """How likely an LM finds a text after a prompt: the sum of its tokens' natural-log probabilities, and their number.
+
+    total: -inf where the LM could not be asked, since the prompt does not fit its context or was refused.
+    """
+
+    total: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Per token, which does not favour short texts."""
+        return self.total / max(1, self.tokens)
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a candidate comes from: the teleprompter, its move ("induction", "demonstrations", ...) and details."""
 
@@ -161,6 +177,43 @@ class Workbench(Protocol):
         """Mean log-probability per token of each example's labels after the rendered prompt (single predictor).
 
         Raises LMError that names the substitute where the LM gives no such log-probabilities.
+        """
+        ...
+
+    def label_distribution(
+        self, candidate: Candidate, examples: Sequence[Example], labels: Sequence[JSON]
+    ) -> list[list[Likelihood]]:
+        """How likely each label is after each example's rendered prompt (single predictor); one call for each pair.
+
+        labels: values of the only output, or mappings from every output to its value. A row of the result is an
+        example, a column a label, written as the format writes a reply. Memoised.
+        Raises ProgramError for labels that are no reply, NoLogprobs that names the substitute.
+        """
+        ...
+
+    def continuation_logprobs(
+        self, prompts: Sequence[str | Messages], continuations: Sequence[str]
+    ) -> list[list[float]]:
+        """For each pair, the log-probability of every token of the continuation under the task LM. One call a pair.
+
+        prompts: texts as they stand, or chat messages that the server puts into the model's own layout. [-inf] where
+        the pair does not fit the context or is refused. Memoised. Raises NoLogprobs that names the substitute.
+        """
+        ...
+
+    def text_logprobs(self, texts: Sequence[str]) -> list[list[float]]:
+        """The log-probability of every token of a text that has one, or a start mark, before it. Else as above."""
+        ...
+
+    @property
+    def encoder(self) -> str | None:
+        """Name of what `embed` asks: vectors of one name are comparable. None where the run has no encoder."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """The encoder's vector of each text, in batches of a fixed size, one call each. Memoised.
+
+        Raises LMError that names the remedy and the substitute where the run has no encoder.
         """
         ...
 

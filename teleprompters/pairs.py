@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..signatures.canonical import JSON
+from ..signatures.canonical import JSON, canonical
 from ..signatures.example import Example
 from ..signatures.schema import Schema
 from .base import Outcome
@@ -37,6 +37,16 @@ def from_trace(outcome: Outcome, path: str, schema: Schema) -> dict[str, JSON] |
     """
     step = next((step for step in reversed(outcome.trace) if step.path == path and step.outputs), None)
     return None if step is None else _in_order(schema, {**step.inputs, **step.outputs})
+
+
+def each_from_trace(outcome: Outcome, path: str, schema: Schema) -> list[dict[str, JSON]]:
+    """As `from_trace`, for every different input that the predictor was called with, in order of the calls.
+
+    A predictor that is called step by step says something else at each step. Of calls with equal inputs the last.
+    """
+    steps = [step for step in outcome.trace if step.path == path and step.outputs]
+    by_inputs = {canonical(dict(step.inputs)): _in_order(schema, {**step.inputs, **step.outputs}) for step in steps}
+    return list(by_inputs.values())
 
 
 def _in_order(schema: Schema, values: Mapping[str, JSON]) -> dict[str, JSON]:

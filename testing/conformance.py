@@ -30,17 +30,23 @@ _UNREADABLE: tuple[str, ...] = (
 
 
 def check_teleprompter(
-    teleprompter: Teleprompter, *, seed: int = 0, limits: Sequence[int] = LIMITS, writer: Writer = instruct
+    teleprompter: Teleprompter,
+    *,
+    seed: int = 0,
+    limits: Sequence[int] = LIMITS,
+    writer: Writer = instruct,
+    embed: Callable[[str], list[float]] | None = None,
 ) -> None:
     """Runs every check; raises AssertionError that says what went wrong and where, at the first that fails.
 
     limits: budgets in calls to cut the search at. writer: what the scripted optimizer LM answers, from the text of the
     request and the number of the draw; by default a new instruction in `<instruction>` tags every time. A search that
     asks for something else (a critique, a list, JSON) brings its own.
+    embed: the scripted encoder's vector of a text (None: the runs have no encoder).
     Needs no key and no network; takes some seconds. Files go to a temporary folder.
     """
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), teleprompter, seed, writer)
+        world = World(Path(folder), teleprompter, seed, writer, embed)
         for check in CHECKS:
             check(world, limits)
 

@@ -20,6 +20,7 @@ from ..signatures.errors import BudgetSpent
 from ..signatures.example import Example
 from ..teleprompters.base import (
     Forecast,
+    Likelihood,
     Messages,
     Origin,
     Outcome,
@@ -30,6 +31,7 @@ from ..teleprompters.base import (
     Teleprompter,
     Workbench,
 )
+from ..teleprompters.label_signals import is_sample
 
 if TYPE_CHECKING:
     from ..compiler.frozen import CompiledProgram
@@ -103,10 +105,12 @@ class Ran:
     optimizer: ScriptedLM
     searching: int
     file: bytes
+    encoder: ScriptedLM | None = None
 
     @property
     def calls(self) -> int:
-        return len(self.task.calls) + len(self.optimizer.calls)
+        embedded = [] if self.encoder is None else self.encoder.calls
+        return len(self.task.calls) + len(self.optimizer.calls) + len(embedded)
 
 
 @dataclass
@@ -164,7 +168,8 @@ class Watch:
 
     def predict(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
         with self._entered("predict", [candidate], examples):
-            if {example.digest for example in examples} >= {example.digest for example in self.dev}:
+            whole = {example.digest for example in examples} >= {example.digest for example in self.dev}
+            if whole and not is_sample(candidate):
                 self.predicted_whole.add(candidate)
             return self.bench.predict(candidate, examples)
 
@@ -194,6 +199,30 @@ class Watch:
     def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
         with self._entered("label_logprobs", [candidate], examples):
             return self.bench.label_logprobs(candidate, examples)
+
+    def label_distribution(
+        self, candidate: Candidate, examples: Sequence[Example], labels: Sequence[JSON]
+    ) -> list[list[Likelihood]]:
+        with self._entered("label_distribution", [candidate], examples):
+            return self.bench.label_distribution(candidate, examples, labels)
+
+    def continuation_logprobs(
+        self, prompts: Sequence[str | Messages], continuations: Sequence[str]
+    ) -> list[list[float]]:
+        with self._entered("continuation_logprobs"):
+            return self.bench.continuation_logprobs(prompts, continuations)
+
+    def text_logprobs(self, texts: Sequence[str]) -> list[list[float]]:
+        with self._entered("text_logprobs"):
+            return self.bench.text_logprobs(texts)
+
+    @property
+    def encoder(self) -> str | None:
+        return self.bench.encoder
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        with self._entered("embed"):
+            return self.bench.embed(texts)
 
     def rng(self, purpose: str) -> random.Random:
         return self.bench.rng(purpose)
@@ -290,12 +319,13 @@ class Watched(Teleprompter):
 
 @dataclass(frozen=True)
 class World:
-    """Where compiles happen: a folder of its own, a teleprompter, and what its optimizer LM says."""
+    """Where compiles happen: a folder of its own, a teleprompter, what its optimizer LM says, and its encoder."""
 
     folder: Path
     teleprompter: Teleprompter
     seed: int
     writer: Writer
+    embed: Callable[[str], list[float]] | None = None
     _whole: dict[ProgramKind, Ran] = field(default_factory=dict)
 
     def whole(self, kind: ProgramKind) -> Ran:
@@ -328,6 +358,7 @@ class World:
             return [write(prompt, 8 * (body.get("seed") or 0) + n) for n in range(body.get("n") or 1)]
 
         task, optimizer = ScriptedLM(work, model="task"), ScriptedLM(optimize, model="optimizer")
+        encoder = None if self.embed is None else ScriptedLM([], model="encoder", embed=self.embed)
         searching: list[int] = []
         watched = Watched(
             self.teleprompter,
@@ -346,6 +377,7 @@ class World:
                     metric=exact_match("urgent"),
                     lm=task,
                     optimizer_lm=optimizer,
+                    encoder=encoder,
                     teleprompter=watched,
                     budget=Budget(calls=calls, calls_per_example=1 if kind == "one predictor" else 2),
                     run_dir=home / "run",
@@ -365,6 +397,7 @@ class World:
             optimizer,
             (searching or [len(task.calls)])[0],
             written.read_bytes() if compiled else b"",
+            encoder,
         )
 
 

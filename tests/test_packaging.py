@@ -107,7 +107,8 @@ def test_the_command_is_installed_and_answers() -> None:
 def test_everything_that_the_package_imports_is_a_declared_dependency() -> None:
     settings = project()["project"]
     extras = settings["optional-dependencies"]  # type: ignore[index]
-    declared = {re.split(r"[<>=\[ ]", line)[0] for line in [*settings["dependencies"], *extras["local"]]}  # type: ignore[index]
+    lines = [*settings["dependencies"], *extras["local"], *extras["encoders"]]  # type: ignore[index]
+    declared = {re.split(r"[<>=\[ ]", line)[0].replace("-", "_") for line in lines}
     found = set()
     for path in shipped_by_right():
         if path.endswith(".py"):

@@ -35,6 +35,7 @@ NAMES = (
     "ReplyError",
     "RunError",
     "SchemaError",
+    "SentenceTransformer",
     "Signature",
     "Teleprompter",
     "__version__",

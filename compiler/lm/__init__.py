@@ -13,6 +13,7 @@ _HOMES = {
     "Client": "client",
     "ContentRefused": "failures",
     "ContextOverflow": "failures",
+    "Encoder": "encoders",
     "Failure": "failures",
     "JSONStore": "store",
     "LM": "lm",
@@ -21,6 +22,8 @@ _HOMES = {
     "Reply": "request",
     "ReplyCache": "cache",
     "Request": "request",
+    "SentenceTransformer": "encoders",
+    "as_encoder": "encoders",
     "as_lm": "from_user",
     "price_of": "prices",
 }
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from .cache import CacheStats as CacheStats
     from .cache import ReplyCache as ReplyCache
     from .client import Client as Client
+    from .encoders import Encoder as Encoder
+    from .encoders import SentenceTransformer as SentenceTransformer
+    from .encoders import as_encoder as as_encoder
     from .failures import ContentRefused as ContentRefused
     from .failures import ContextOverflow as ContextOverflow
     from .failures import Failure as Failure

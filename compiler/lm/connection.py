@@ -10,7 +10,7 @@ from typing import Protocol, cast, runtime_checkable
 from ...signatures.canonical import JSON
 from ...signatures.errors import LMError
 from ...teleprompters.base import Spend
-from .endpoints import OPENAI_URL, normalized
+from .endpoints import OPENAI_URL, SENTENCE_TRANSFORMERS, normalized
 from .prices import Price
 from .request import Reply, Request, Transport
 
@@ -109,6 +109,11 @@ def connect(model: str, base_url: str | None, api_key: str | None, client: objec
         from .local import LocalConnection
 
         return cast(Connection, LocalConnection.of(model, timeout))
+    if model.startswith(SENTENCE_TRANSFORMERS):
+        from .sentence_transformers import SentenceTransformerConnection
+
+        name = model.removeprefix(SENTENCE_TRANSFORMERS)
+        return cast(Connection, SentenceTransformerConnection.of(name, None, None))
     url = normalized(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL)
     if url == OPENAI_URL:
         # dspy and litellm write the provider before the name. Elsewhere the slash belongs to the name.

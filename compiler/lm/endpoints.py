@@ -1,4 +1,4 @@
-"""Addresses of servers: OpenAI's own, and the one spelling that identities are made of."""
+"""Addresses of servers: OpenAI's own, and the one spelling that identities are made of; names of what is no server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from ...signatures.errors import LMError
 
 OPENAI_URL = "https://api.openai.com/v1"
+SENTENCE_TRANSFORMERS = "sentence-transformers:"  # before the name of a model in this process: no server's is called so
 
 
 def normalized(url: str) -> str:

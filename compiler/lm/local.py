@@ -8,7 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,30 @@ from .request import Transport
 SLOTS = 4
 CONTEXT = 4096  # tokens of prompt and reply, each slot
 CACHE_PROMPT = True
+# Of one that embeds. One slot: in several, texts that are embedded at once get into each other's vectors (cosine to the
+# vector of the text alone: 0.89 with two slots, 1.0 with one).
+EMBEDDED_TOKENS = 2048  # of one text; the engine takes it in one go
+POOLING = "mean"
 
 
 @dataclass(frozen=True)
 class LocalConnection:
-    """A model file, known by its sha256. file: None for a model of the list, which is downloaded when it is needed."""
+    """A model file, known by its sha256. file: None for a model of the list, which is downloaded when it is needed.
+
+    embeds: whether it gives vectors of texts in place of replies, from a server of its own.
+    """
 
     model: str
     sha256: str
     file: Path | None
     timeout: float
+    embeds: bool = False
 
     price = Price(0.0, 0.0)
-    max_concurrency = SLOTS
+
+    @property
+    def max_concurrency(self) -> int:
+        return 1 if self.embeds else SLOTS
 
     @classmethod
     def of(cls, model: str, timeout: float) -> LocalConnection:
@@ -54,18 +65,24 @@ class LocalConnection:
         # The name keeps no folder: it stands in frozen files.
         return cls(f"local/{file.name}", _sha256(file, file.stat().st_size, file.stat().st_mtime_ns), file, timeout)
 
+    def embedding(self) -> LocalConnection:
+        """The same file, asked for vectors."""
+        return replace(self, embeds=True)
+
     @property
     def endpoint(self) -> str:
         return f"local:{self.sha256}"
 
     def identity(self) -> Mapping[str, JSON]:
-        settings = {"slots": SLOTS, "context": CONTEXT, "cache_prompt": CACHE_PROMPT}
+        settings: dict[str, JSON] = {"slots": SLOTS, "context": CONTEXT, "cache_prompt": CACHE_PROMPT}
+        if self.embeds:
+            settings = {"context": EMBEDDED_TOKENS, "pooling": POOLING}
         return {"local": {"sha256": self.sha256, **settings}}
 
     def open(self) -> Transport:
         from .aiohttp_transport import AiohttpTransport
 
-        running = serve(self.file or pull(self.model, progress=True), self.sha256)
+        running = serve(self.file or pull(self.model, progress=True), self.sha256, self.embeds)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {running.key}"}
         return AiohttpTransport(f"{running.address}/v1", headers, self.timeout)
 
@@ -84,22 +101,22 @@ class Running:
     key: str
 
 
-_running: dict[tuple[int, str], Running] = {}
+_running: dict[tuple[int, str, bool], Running] = {}
 _starting = threading.Lock()
 
 
-def serve(file: Path, sha256: str) -> Running:
-    """The server of a model file, started once a process and stopped at its exit."""
+def serve(file: Path, sha256: str, embeds: bool = False) -> Running:
+    """The server of a model file, started once a process for replies and once for vectors, and stopped at its exit."""
     with _starting:
-        mine = (os.getpid(), sha256)
+        mine = (os.getpid(), sha256, embeds)
         if mine not in _running:
             if not _running:
                 atexit.register(_running.clear)
-            _running[mine] = _start(file)
+            _running[mine] = _start(file, embeds)
         return _running[mine]
 
 
-def _start(file: Path) -> Running:
+def _start(file: Path, embeds: bool) -> Running:
     import xllamacpp
 
     key = secrets.token_hex(16)
@@ -108,9 +125,15 @@ def _start(file: Path) -> Running:
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
-    params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * CONTEXT
-    params.cache_prompt = CACHE_PROMPT
+    if embeds:
+        params.embedding = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        params.n_parallel = 1
+        params.n_ctx = params.n_batch = params.n_ubatch = EMBEDDED_TOKENS
+    else:
+        params.n_parallel = SLOTS
+        params.n_ctx = SLOTS * CONTEXT
+        params.cache_prompt = CACHE_PROMPT
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads()
     params.verbosity = 0
     try:

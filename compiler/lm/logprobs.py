@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from ...signatures.canonical import JSON
-from ...signatures.errors import LMError
+from ...signatures.errors import NoLogprobs
 from .client import Client
+from .failures import ContextOverflow
 from .lm import LM
 from .request import Request
 
 Prompt: TypeAlias = str | Sequence[Mapping[str, JSON]]
+
+# Whatever the LM does by default to a reply: the text is given, and all of it is wanted.
+_BARE: Mapping[str, JSON] = {
+    "temperature": 0.0,
+    "logprobs": 1,
+    **dict.fromkeys(("stop", "n", "max_completion_tokens", "response_format", "top_logprobs")),
+}
 
 
 def continuation_logprobs(client: Client, lm: LM, prompt: Prompt, continuation: str) -> list[float]:
@@ -19,31 +27,65 @@ def continuation_logprobs(client: Client, lm: LM, prompt: Prompt, continuation: 
 
     Works with a llama.cpp server (and `local/` models), which is made to decode exactly these tokens, and with servers
     whose legacy completions echo the prompt with log-probabilities (vLLM; text prompts only). One request, metered and
-    cached like any other. Raises LMError, which names the substitute, on any other LM.
+    cached like any other. Raises NoLogprobs, which names the substitute, on any other LM,
+    ContextOverflow where prompt and continuation do not fit the context.
     """
-    if hasattr(lm.connection, "log_probability"):  # a scripted LM
+    if _is_scripted(lm):
         text = prompt if isinstance(prompt, str) else "\n".join(str(message.get("content")) for message in prompt)
-        return _floats(lm, _choice(client, lm, lm.completion(text, continuation=continuation))["token_logprobs"])
-    tokens = _tokens(client, lm, {"content": continuation})
+        return _scripted(client, lm, text, continuation)
+    tokens = _tokens(client, lm, _given(continuation))
     if tokens is None:
         return _echoed(client, lm, prompt, continuation)
-    return _forced(client, lm, prompt, tokens)
-
-
-def _forced(client: Client, lm: LM, prompt: Prompt, wanted: list[int]) -> list[float]:
-    """llama.cpp: a grammar of token ids leaves one way to go on; the log-probabilities are those before the grammar."""
-    if not wanted:
+    if not tokens:
         return []
     if not isinstance(prompt, str):
         applied = client.ask_server(lm, "apply-template", {"messages": [dict(message) for message in prompt]})
         prompt = applied["prompt"] if applied else ""
     start = _tokens(client, lm, {"content": prompt, "add_special": True, "parse_special": True})
+    return _forced(client, lm, start or [], tokens)
+
+
+def text_logprobs(client: Client, lm: LM, text: str) -> list[float]:
+    """One natural-log probability for each token of the text that has another one before it, or a mark of the start.
+
+    The first token of a text has none where the model knows no such mark. Servers and errors as above.
+    """
+    if _is_scripted(lm):
+        return _scripted(client, lm, "", text)
+    tokens = _tokens(client, lm, _given(text))
+    if tokens is None:
+        return _echoed(client, lm, "", text)
+    start = _tokens(client, lm, {"content": "", "add_special": True}) or tokens[:1]
+    wanted = tokens if start != tokens[:1] else tokens[1:]
+    return _forced(client, lm, start, wanted) if wanted else []
+
+
+def _given(text: str) -> dict[str, JSON]:
+    # A text of data that spells a special token does not mean it: decoding would end there.
+    return {"content": text, "parse_special": False}
+
+
+def _is_scripted(lm: LM) -> bool:
+    return hasattr(lm.connection, "log_probability")
+
+
+def _scripted(client: Client, lm: LM, prompt: str, continuation: str) -> list[float]:
+    if lm.connection.log_probability is None:  # type: ignore[attr-defined]
+        raise _none(lm)
+    return _floats(lm, _choice(client, lm, lm.completion(prompt, continuation=continuation))["token_logprobs"])
+
+
+def _forced(client: Client, lm: LM, start: list[int], wanted: list[int]) -> list[float]:
+    """llama.cpp: a grammar of token ids leaves one way to go on; the log-probabilities are those before the grammar."""
     if not start:
         raise _none(lm)
     grammar = "root ::= " + " ".join(f"<[{token}]>" for token in wanted)
-    request = lm.completion(start, grammar=grammar, max_tokens=len(wanted), temperature=0.0, logprobs=1)
+    request = lm.completion(start, grammar=grammar, max_tokens=len(wanted), **_BARE)
     rows = _choice(client, lm, request).get("content") or []
-    if [row.get("id") for row in rows] != wanted:
+    given = [row.get("id") for row in rows]
+    if given and given == wanted[: len(given)] != wanted:
+        raise ContextOverflow(f"{lm.model} stopped after {len(given)} of the text's {len(wanted)} tokens: no room.")
+    if given != wanted:
         raise _none(lm)
     return _floats(lm, [row.get("logprob") for row in rows])
 
@@ -51,7 +93,7 @@ def _forced(client: Client, lm: LM, prompt: Prompt, wanted: list[int]) -> list[f
 def _echoed(client: Client, lm: LM, prompt: Prompt, continuation: str) -> list[float]:
     if not isinstance(prompt, str):
         raise _none(lm)
-    request = lm.completion(prompt + continuation, echo=True, max_tokens=1, temperature=0.0, logprobs=1)
+    request = lm.completion(prompt + continuation, echo=True, max_tokens=1, **_BARE)
     given = _choice(client, lm, request)
     offsets, values = given.get("text_offset") or [], given.get("token_logprobs") or []
     inside = [
@@ -59,8 +101,12 @@ def _echoed(client: Client, lm: LM, prompt: Prompt, continuation: str) -> list[f
         for offset, value in zip(offsets, values, strict=False)
         if len(prompt) <= offset < len(prompt) + len(continuation)
     ]
+    if inside and not prompt and inside[0] is None:
+        inside = inside[1:]  # the first token of a text has nothing before it
     # A server that ignores `echo` starts counting at what it generated: then nothing lies at the prompt's start.
-    if not inside or offsets[0] != 0:
+    elif not inside:
+        raise _none(lm)
+    if offsets[0] != 0:
         raise _none(lm)
     return _floats(lm, inside)
 
@@ -85,8 +131,9 @@ def _floats(lm: LM, values: Sequence[JSON]) -> list[float]:
     return [float(value) for value in values]
 
 
-def _none(lm: LM) -> LMError:
-    return LMError(
+def _none(lm: LM) -> NoLogprobs:
+    return NoLogprobs(
         f"{lm.model} gives no log-probabilities of a given text. Use execution accuracy instead, which scores the "
-        "replies themselves; or a model served by llama.cpp ('local/...') or vLLM."
+        "replies themselves, or how often it samples each label (source='samples'); or a model served by llama.cpp "
+        "('local/...') or, for plain texts, vLLM."
     )

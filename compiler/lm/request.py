@@ -104,7 +104,11 @@ class Reply:
 
     @property
     def embeddings(self) -> list[list[float]]:
-        return [item["embedding"] for item in self.body.get("data", [])]
+        """The vectors in the order of the texts, which servers say but need not keep."""
+        data = self.body.get("data", [])
+        if all(isinstance(item.get("index"), int) for item in data):
+            data = sorted(data, key=lambda item: item["index"])
+        return [item["embedding"] for item in data]
 
 
 def whole(request: Request, reply: Reply) -> bool:

@@ -12,6 +12,7 @@ from .failures import AttemptFailure, ContentRefused, ContextOverflow, MaybeBill
 from .request import Reply, Request, whole
 
 _OVERFLOW = ("context_length_exceeded", "exceed_context_size", "context length", "context size", "context window")
+_TOO_LARGE = "too large to process"
 _FILTERED = ("content_filter", "content_policy", "content management policy")
 
 
@@ -32,6 +33,8 @@ def failure_of(status: int, content: bytes, headers: Mapping[str, str]) -> Attem
     message = f"The server answered HTTP {status}: {_said(words)}"
     if status == 429 and "insufficient_quota" in words:
         return Permanent(f"{message} The account has no credit left: waiting does not help.", status=status)
+    if status == 500 and _TOO_LARGE in words:  # llama.cpp's word for a text that it cannot embed in one go
+        return ContextOverflow(message, status=status)
     if status in (429, 503):
         return Unbilled(message, retry_after(headers), status)
     if status < 300 or status in (408, 409) or status >= 500:

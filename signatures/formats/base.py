@@ -17,6 +17,7 @@ from ..canonical import JSON, canonical
 from ..errors import ReplyError, SchemaError
 from ..prompt import Demo, Message, Part, Prompt, Slot, Template
 from ..rules import check_rule
+from ..rules.vectors import dimensions
 from ..schema import Field, Schema
 from ..values import read, to_text
 from .markers import Markers
@@ -103,8 +104,8 @@ class Format(ABC):
         """The prompt rendered once to literal text with slots.
 
         Raises SchemaError on fields that the format cannot show, on an instruction that holds a marker, on a
-        demonstration without any input or without any output, on a contrastive one without a note, and on an unknown
-        rule.
+        demonstration without any input or without any output, on a contrastive one without a note, on an unknown rule,
+        and on a demonstration without a vector where the rule compares vectors.
         """
         schema = prompt.schema
         if refusal := self.refusal(schema):
@@ -125,15 +126,18 @@ class Format(ABC):
             rule=prompt.rule,
             demo_inputs=tuple(_inputs_json(schema, demo) for demo in demos) if prompt.rule else (),
             response_schema_json=self.response_schema(schema),
+            demo_vectors=tuple(demo.vector or "" for demo in demos) if prompt.rule and prompt.rule.encoder else (),
         )
 
     def response_schema(self, schema: Schema) -> str | None:
         """Canonical JSON Schema text that a server may hold the reply to, or None."""
         return None
 
-    def render(self, template: Template, inputs: Mapping[str, object]) -> list[dict[str, str]]:
+    def render(
+        self, template: Template, inputs: Mapping[str, object], vector: str | None = None
+    ) -> list[dict[str, str]]:
         """The messages of one call. Raises SchemaError on a missing required or an unknown input."""
-        return template.renderer.render(inputs)
+        return template.renderer.render(inputs, vector)
 
     def parse(self, template: Template, reply: str) -> dict[str, JSON]:
         """Output field -> value in JSON form. A missing optional output takes its default, or null.
@@ -187,6 +191,8 @@ class Format(ABC):
             self._check_demo(prompt.schema, demo, f"demonstration {number} of {len(prompt.demos)}")
         if prompt.rule is not None:
             check_rule(prompt.rule)
+            if prompt.rule.encoder is not None:
+                _check_vectors(prompt.demos)
 
     def _check_demo(self, schema: Schema, demo: Demo, which: str) -> None:
         has_input = any(field.name in demo.values for field in schema.inputs)
@@ -272,6 +278,20 @@ def _without_prefill(template: Template, reply: str) -> str:
         if last.role == "assistant" and reply.lstrip().startswith(prefill):
             return reply.lstrip()[len(prefill) :]
     return reply
+
+
+def _check_vectors(demos: Sequence[Demo]) -> None:
+    for number, demo in enumerate(demos, 1):
+        if demo.vector is None:
+            raise SchemaError(
+                f"demonstration {number} of {len(demos)} has no vector, and the rule compares vectors. Embed its "
+                "inputs: demo.with_vector(bench.embed([prompt.question(demo.values)])[0])."
+            )
+        if dimensions(demo.vector) != dimensions(demos[0].vector or ""):
+            raise SchemaError(
+                f"the vector of demonstration {number} of {len(demos)} is not as long as that of the first: they come "
+                "from different encoders."
+            )
 
 
 def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..canonical import canonical
@@ -34,11 +34,23 @@ class Renderer:
         self._fixed = [*self._head, *(message for demo in self._demos for message in demo)]
         self._tail = [(message.role, [self._part(part, fields) for part in message.parts]) for message in template.tail]
 
-    def render(self, inputs: Mapping[str, object]) -> list[dict[str, str]]:
-        names = inputs.keys()
-        if not (self._required <= names <= self._known):
+    def render(self, inputs: Mapping[str, object], vector: str | None = None) -> list[dict[str, str]]:
+        self.check(inputs)
+        return self._filled_in(self._fixed if self._template.rule is None else self._picked(inputs, vector), inputs)
+
+    def longest(self, inputs: Mapping[str, object]) -> list[dict[str, str]]:
+        """As `render`, but a rule is taken to pick the longest demonstrations that there are."""
+        self.check(inputs)
+        rule = self._template.rule
+        picked = self._demos if rule is None else sorted(self._demos, key=_length, reverse=True)[: rule.k]
+        return self._filled_in([*self._head, *(message for demo in picked for message in demo)], inputs)
+
+    def check(self, inputs: Mapping[str, object]) -> None:
+        """Raises SchemaError on a missing required or an unknown input."""
+        if not (self._required <= inputs.keys() <= self._known):
             self._refuse(inputs)
-        fixed = self._fixed if self._template.rule is None else self._picked(inputs)
+
+    def _filled_in(self, fixed: Sequence[dict[str, str]], inputs: Mapping[str, object]) -> list[dict[str, str]]:
         messages = [message.copy() for message in fixed]
         for role, parts in self._tail:
             texts = [
@@ -67,9 +79,9 @@ class Renderer:
             absent = part.before + self._show(field, _typed_default(field)) + part.after
         return field, part.before, part.after, absent
 
-    def _picked(self, inputs: Mapping[str, object]) -> list[dict[str, str]]:
+    def _picked(self, inputs: Mapping[str, object], vector: str | None) -> list[dict[str, str]]:
         query = canonical({name: to_json(value) for name, value in inputs.items()})
-        return [*self._head, *(message for i in pick(self._template, query) for message in self._demos[i])]
+        return [*self._head, *(message for i in pick(self._template, query, vector) for message in self._demos[i])]
 
     def _refuse(self, inputs: Mapping[str, object]) -> None:
         takes = ", ".join(map(repr, self._known_in_order()))
@@ -81,6 +93,10 @@ class Renderer:
 
     def _known_in_order(self) -> list[str]:
         return [field.name for field in self._template.schema.inputs]
+
+
+def _length(messages: Sequence[Mapping[str, str]]) -> tuple[int, int]:
+    return sum(len(message["content"].encode("utf-8", "surrogatepass")) for message in messages), len(messages)
 
 
 def _literal(message: Message) -> dict[str, str]:

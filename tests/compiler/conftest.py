@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ def review_schema():
     return Schema((Field("review"), Field("hint", required=False)), (label,))
 
 
+def turned(step):
+    """A vector for each demonstration of `compiled_program`, each turned a little further than the one before."""
+    return [math.cos(step / 4), math.sin(step / 4), 0.25]
+
+
 def a_verdict(decision="ship"):
     from burnish.compiler.evidence import compare, decide
 
@@ -45,6 +51,7 @@ def compiled_program(
     finalist=None,
     decision="ship",
     live_lm=None,
+    live_encoder=None,
     lm=None,
     provenance=None,
     **params,
@@ -55,6 +62,8 @@ def compiled_program(
     from burnish.signatures.prompt import Demo, Prompt
 
     shown = tuple(Demo.of({"review": f"Größe {n} <b>", "label": ("positive", "negative")[n % 2]}) for n in range(demos))
+    if rule is not None and rule.encoder is not None:
+        shown = tuple(demo.with_vector(turned(n)) for n, demo in enumerate(shown))
     prompt = Prompt(review_schema(), instruction, shown, format=format, position=position, rule=rule)
     candidate = Candidate.of({"self": Part(prompt, Settings.of(reply_policy=reply_policy, **params))})
     return freeze(
@@ -69,6 +78,7 @@ def compiled_program(
         provenance=provenance or {"seed": 0, "metric": "exact_match('label')"},
         finalist=None if finalist is None else candidate.with_prompt("self", instruction=finalist),
         live_lm=live_lm,
+        live_encoder=live_encoder,
     )
 
 
@@ -147,6 +157,11 @@ def compile_apart(tmp_path, monkeypatch, reviews):
 @pytest.fixture(name="compiled_program")
 def _compiled_program():
     return compiled_program
+
+
+@pytest.fixture(name="turned")
+def _turned():
+    return turned
 
 
 @pytest.fixture(name="compiled_pipeline")

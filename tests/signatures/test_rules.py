@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from burnish.signatures.canonical import canonical
 from burnish.signatures.errors import SchemaError
 from burnish.signatures.formats import FORMATS
 from burnish.signatures.prompt import Demo, DemoRule, Prompt, Template
-from burnish.signatures.rules import BM25, pick
+from burnish.signatures.rules import BM25, TfIdf, pick
 from burnish.signatures.schema import Field, Schema
 
 SCHEMA = Schema((Field("review"),), (Field("label"),))
@@ -32,6 +33,12 @@ def test_the_closest_demonstration_stands_next_to_the_query_or_on_top() -> None:
     assert pick(template(k=2), query("so much RAIN")) == [0, 1]
     assert pick(template(k=2, order="closest_first"), query("so much RAIN")) == [1, 0]
     assert pick(template(k=1), query("dry cake")) == [2]
+
+
+def test_as_pooled_leaves_those_picked_in_the_order_of_the_pool() -> None:
+    for text in ("so much RAIN", "dry cake", "a film"):
+        nearest = pick(template(k=3), query(text))
+        assert pick(template(k=3, order="as_pooled"), query(text)) == sorted(nearest)
 
 
 def test_a_demonstration_with_the_querys_own_inputs_is_never_picked() -> None:
@@ -82,3 +89,37 @@ def test_a_rule_that_cannot_pick_is_refused() -> None:
         template(order="random")
     with pytest.raises(SchemaError, match="no rule"):
         pick(Prompt(SCHEMA, "Judge.").template, query("x"))
+
+
+def test_tfidf_picks_by_the_cosine_of_smoothed_weights() -> None:
+    index = TfIdf(tuple(query(text) for text in ("a b b", "A c, c", "d")))
+    # "a" is in two of three documents: ln(4 / 3) + 1; "b" in one: ln(4 / 2) + 1, and it stands twice.
+    a, b = math.log(4 / 3) + 1, math.log(4 / 2) + 1
+    norm = math.sqrt(a**2 + (2 * b) ** 2)
+    assert index.weights(["a", "b", "b", "unknown"]) == pytest.approx({"a": a / norm, "b": 2 * b / norm})
+    assert index.nearest(query("b b"), 1) == [0]
+    assert index.nearest(query("c"), 1) == [1]
+
+
+def test_tfidf_does_not_mind_how_long_a_demonstration_is() -> None:
+    texts = ("rain", "rain rain rain", "rain and a cake and a film and a song")
+    assert sorted(pick(template(texts, selector="tfidf", k=2), query("rain again"))) == [0, 1]
+
+
+@pytest.mark.parametrize("selector", ["bm25", "tfidf"])
+def test_words_decide_the_same_way_for_every_selector_that_compares_them(selector: str) -> None:
+    assert pick(template(k=2, selector=selector, order="closest_first"), query("so much RAIN")) == [1, 0]
+    assert 2 not in pick(template(k=4, selector=selector), query("the cake was dry"))
+    there = [TEXTS[i] for i in pick(template(TEXTS, k=3, selector=selector), query("nothing in common"))]
+    back = [TEXTS[::-1][i] for i in pick(template(TEXTS[::-1], k=3, selector=selector), query("nothing in common"))]
+    assert there == back
+    assert pick(template(("", "."), k=2, selector=selector), query("?!")) != []
+
+
+def test_the_longest_prompt_of_a_rule_is_at_least_as_long_as_any_that_it_makes() -> None:
+    made = template((*TEXTS, "x" * 90, "y" * 80), k=2)
+    most = sum(len(message["content"]) for message in made.longest({"review": "rain"}))
+    for text in TEXTS:
+        assert sum(len(message["content"]) for message in made.render({"review": "rain"})) <= most, text
+    fixed = Prompt(SCHEMA, "Judge.", (Demo.of({"review": "a", "label": "1"}),), "plain").template
+    assert fixed.longest({"review": "b"}) == fixed.render({"review": "b"})

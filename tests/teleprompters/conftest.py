@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from burnish.signatures.candidate import Candidate, Part
-from burnish.signatures.errors import BudgetSpent
+from burnish.signatures.errors import BudgetSpent, LMError, NoLogprobs, ProgramError
 from burnish.signatures.example import Example
 from burnish.signatures.prompt import Prompt
 from burnish.signatures.schema import Field, Schema
-from burnish.teleprompters.base import Outcome, Remaining, Score, Step
+from burnish.teleprompters.base import Likelihood, Outcome, Remaining, Score, Step
 from burnish.teleprompters.guards import check
+from burnish.teleprompters.label_signals import rendered, written
 
 LABEL = '{"enum":["negative","positive"],"type":"string"}'
 
@@ -66,8 +67,13 @@ class FakeBench:
     bootstrapped: list = field(default_factory=list)
     kept: dict = field(default_factory=dict)
     logprob_of: object = None
+    text_logprob_of: object = None  # (prompt's text, continuation) -> its tokens' log-probabilities
+    outputs_of: object = lambda candidate, example: {}
+    embed_of: object = None  # text -> its vector; None: there is no encoder
     _scores: dict = field(default_factory=dict)
     _seen: dict = field(default_factory=dict)
+    _likelihoods: dict = field(default_factory=dict)
+    _vectors: dict = field(default_factory=dict)
 
     @property
     def known(self):
@@ -115,7 +121,10 @@ class FakeBench:
         return self._scores[key]
 
     def predict(self, candidate, examples):
-        return [Outcome(self._run(candidate, e), trace=self.trace_of(candidate, e)) for e in examples]
+        return [
+            Outcome(self._run(candidate, e), self.outputs_of(candidate, e), trace=self.trace_of(candidate, e))
+            for e in examples
+        ]
 
     def bootstrap(self, candidate, examples):
         self.bootstrapped.append((candidate, tuple(examples)))
@@ -137,6 +146,44 @@ class FakeBench:
 
     def label_logprobs(self, candidate, examples):
         return [self.logprob_of(candidate, example) for example in examples]
+
+    def label_distribution(self, candidate, examples, labels):
+        if len(candidate.predictors) != 1:
+            raise ProgramError("several predictors")
+        prompt = candidate.prompt(candidate.predictors[0])
+        replies = written(prompt, labels)
+        return [
+            [Likelihood(sum(values), len(values)) for values in self.continuation_logprobs([m] * len(replies), replies)]
+            for m in rendered(prompt, examples, self.embed)
+        ]
+
+    def continuation_logprobs(self, prompts, continuations):
+        if self.text_logprob_of is None:
+            raise NoLogprobs("this LM gives no log-probabilities; use samples")
+        return [self._measured(prompt, text) for prompt, text in zip(prompts, continuations, strict=True)]
+
+    def text_logprobs(self, texts):
+        return self.continuation_logprobs([""] * len(texts), texts)
+
+    def _measured(self, prompt, text):
+        read = prompt if isinstance(prompt, str) else "\n".join(message["content"] for message in prompt)
+        if (read, text) not in self._likelihoods:
+            self._pay()
+            self._likelihoods[read, text] = self.text_logprob_of(read, text)
+        return self._likelihoods[read, text]
+
+    @property
+    def encoder(self):
+        return None if self.embed_of is None else "fake-encoder"
+
+    def embed(self, texts):
+        if self.embed_of is None:
+            raise LMError("this bench has no encoder; TF-IDF needs none")
+        missing = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        for first in range(0, len(missing), 64):
+            self._pay()
+            self._vectors.update((text, list(self.embed_of(text))) for text in missing[first : first + 64])
+        return [self._vectors[text] for text in texts]
 
     def rng(self, purpose):
         return random.Random(f"0 {purpose}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -12,10 +13,12 @@ from burnish.signatures.example import Example
 from burnish.signatures.prompt import Prompt
 from burnish.signatures.schema import Field, Schema
 from burnish.teleprompters.apo import APO
-from burnish.teleprompters.apo_expand import APOMetaPrompts, Expansion, minibatches
+from burnish.teleprompters.apo_expand import APOMetaPrompts, Expansion, hardness_of, minibatches
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.bandits import UCB, UCBE, Filtering, SuccessiveHalving, SuccessiveRejects, Uniform
 from burnish.teleprompters.base import Origin, Sizes
+from burnish.teleprompters.demonstrations.difficulty import Judge, LabelLogProbability, SuccessRate
+from burnish.teleprompters.demonstrations.pacing import BabyStep, Geometric, Linear, OnePass
 from burnish.teleprompters.token_cost import TokenCost
 from burnish.testing import check_teleprompter
 from burnish.testing.conformance_world import fraction, instruct
@@ -52,6 +55,10 @@ def score(candidate, example):
 
 def on_pool(example):
     return "row 1" not in example.place or len(example.place) < len("row 1000")  # dev starts at 1000
+
+
+def number_of(example):
+    return int(example.values["review"].split()[1])
 
 
 def reason(prompt, draw):
@@ -309,6 +316,60 @@ def test_a_curriculum_goes_through_the_pool_from_short_rows_to_long_ones_and_nev
     assert ran == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 2, 3, 4]  # then from the start again
     batches, turned = (minibatches(pool, expansion, rng=None) for pool in (world.pool, world.pool[::-1]))
     assert [next(batches) for _ in range(4)] == [next(turned) for _ in range(4)]
+
+
+def test_a_curriculum_by_difficulty_goes_from_rows_that_are_easy_to_rows_that_are_hard(bench):
+    def solved(candidate, example):
+        seed = candidate["self"].settings.params.get("seed")
+        return score(candidate, example) if seed is None else float(seed >= number_of(example) % 3)
+
+    expansion = replace(SMALL, minibatch=4, curriculum=SuccessRate(3))
+    world = bench(solved, dev=4, pool=12, reply_of=writing())
+    list(APO(rounds=3, beam=1, expansion=expansion).search(world))
+    ran = [(candidate, example) for candidate, example in world.executed if on_pool(example)]
+    assert [candidate["self"].settings.params.get("seed") for candidate, _ in ran[:36]] == [0] * 12 + [1] * 12 + [
+        2
+    ] * 12
+    assert [number_of(example) % 3 for _, example in ran[36:]] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_rows_that_do_not_show_what_a_predictor_reads_are_measured_by_running_the_program(bench, make_student, step):
+    given = make_student(find=(("review",), ("quote",)), judge=(("quote",), ("label",)))
+    world = bench(lambda candidate, example: float(number_of(example) % 2), given=given, pool=4)
+    hardness = hardness_of(world, given, "judge", LabelLogProbability(), 100)
+    assert [hardness[row] for row in world.pool] == [1.0, 0.0, 1.0, 0.0]
+
+
+def test_measuring_difficulty_takes_a_quarter_of_the_money_and_is_in_the_forecast(bench):
+    expansion = replace(SMALL, minibatch=4, curriculum=SuccessRate(9))
+    world = bench(score, dev=4, pool=12, budget=204, reply_of=writing())
+    next(iter(APO(rounds=1, beam=1, expansion=expansion).search(world)))
+    measured = [1 for candidate, _ in world.executed if candidate["self"].settings.params]
+    assert len(measured) == 48  # four samples of each row: 200 / 4, without the student's score
+    sizes = Sizes(pool=12, dev=4, predictors=1, executions=200)
+    by_length, by_difficulty = (
+        APO(rounds=1, beam=1, expansion=replace(expansion, curriculum=curriculum)).forecast(sizes)
+        for curriculum in (True, SuccessRate(9))
+    )
+    assert by_difficulty.executions + by_difficulty.asks > by_length.executions + by_length.asks + 40
+    judged = APO(rounds=1, beam=1, expansion=replace(expansion, curriculum=Judge())).forecast(sizes)
+    assert judged.asks == by_length.asks + Judge().cost(12)
+
+
+@pytest.mark.parametrize("pacing", [Linear(0.25), OnePass(4), BabyStep(4), Geometric(0.25)])
+def test_a_pacing_opens_the_pool_by_and_by(bench, pacing):
+    world = bench(score, pool=40)
+    expansion = replace(SMALL, minibatch=5, curriculum=True, pacing=pacing)
+    hardness = {row: float(number_of(row)) for row in world.pool}
+    batches = minibatches(world.pool, expansion, world.rng("rows"), hardness, rounds=4)
+    for number in range(1, 7):
+        batch = [number_of(row) for row in next(batches)]
+        opened = pacing.open(min(1.0, number / 4), 40)
+        assert len(set(batch)) == 5
+        assert all(row in opened for row in batch)
+    assert list(itertools.islice(minibatches((), expansion, world.rng("rows")), 2)) == [[], []]
+    with pytest.raises(ValueError, match="curriculum"):
+        Expansion(pacing=pacing)
 
 
 def test_a_minibatch_is_no_larger_than_the_pool(bench):
@@ -846,8 +907,9 @@ def answering(prompt, draw):
             expansion=Expansion(6, 1, 2, paraphrases=1, successors=2, reject_on_errors=True, curriculum=True),
             selector=SuccessiveRejects(),
         ),
+        APO(expansion=Expansion(4, 1, 2, paraphrases=1, successors=2, curriculum=SuccessRate(2), pacing=Linear())),
     ],
-    ids=("as it comes", "small"),
+    ids=("as it comes", "small", "by difficulty"),
 )
 def test_it_passes_the_conformance_suite_at_many_cut_offs(agent):
     limits = (1, 7, 20, 33, 47, 61, 75, 90, 110, 130, 150, 180, 210)

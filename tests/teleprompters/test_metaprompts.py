@@ -16,10 +16,17 @@ FORMS = {  # what a reply is asked to look like, where it is no instruction in t
     "abo_steps": "<steps>",
     "abo_update": "<demonstration>",
     "apo_gradient": "<reason>",
+    "difficulty": "<ratings>",
     "opro_continue": "{{next}}",
     "opro_instruct": "[like this]",
     "prompt_agent_ascend_feedback": "",
     "prompt_agent_feedback": "",
+    "self_generated": "{{form}}",
+    "self_instruct_input_first": "JSON list",
+    "self_instruct_output_first": "JSON list",
+    "self_refine_feedback": "<feedback>",
+    "self_refine_rewrite": "<reasoning>",
+    "schedule": "<order>",
 }
 
 

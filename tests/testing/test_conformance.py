@@ -10,6 +10,7 @@ from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.example import Example
 from burnish.teleprompters.bandits import UCB
 from burnish.teleprompters.base import Forecast, Origin, Round, Teleprompter
+from burnish.teleprompters.label_signals import distributions
 from burnish.teleprompters.replies import instruction
 from burnish.testing import check_teleprompter, conformance
 from burnish.testing.conformance_world import HOLDOUT, World, instruct
@@ -150,6 +151,12 @@ class UsesMoreThanTheWorkbench(Simple):
         return bench.ranking()[0].score
 
 
+class SamplesLabelsOnDev(Simple):
+    def best(self, bench):
+        distributions(bench, bench.student, bench.dev, ["yes", "no"], n=2)
+        return super().best(bench)
+
+
 @pytest.fixture
 def run(tmp_path):
     def run(check, teleprompter, limits=(60,)):
@@ -197,6 +204,10 @@ def test_an_exception_of_a_teleprompter_is_not_hidden(run, check, broken, error)
 
 def test_a_teleprompter_that_keeps_the_rules_passes():
     check_teleprompter(Simple(), limits=(1, 60))
+
+
+def test_one_that_samples_what_it_does_not_mean_to_select_passes():
+    check_teleprompter(SamplesLabelsOnDev(), limits=(1, 60))
 
 
 def test_the_suite_leaves_the_users_cache_and_folder_alone(tmp_path):

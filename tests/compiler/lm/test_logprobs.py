@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from burnish.compiler.lm import LM, Client, ReplyCache
-from burnish.compiler.lm.logprobs import continuation_logprobs
-from burnish.signatures.errors import LMError
+from burnish.compiler.lm.failures import ContextOverflow
+from burnish.compiler.lm.logprobs import continuation_logprobs, text_logprobs
+from burnish.signatures.errors import LMError, NoLogprobs
 from burnish.testing import ScriptedLM, ScriptedServer
 
 QUESTION = [{"role": "user", "content": "best film?"}]
@@ -35,7 +36,8 @@ class Llama(ScriptedServer):
     async def help(self, path, body):
         self.helped += 1
         if path == "/tokenize":
-            return {"tokens": list(body["content"].encode())}
+            text = body["content"].encode()
+            return {"tokens": list(text.replace(b"<end>", b"\0") if body.get("parse_special", True) else text)}
         if path == "/apply-template":
             return {"prompt": "<user>" + body["messages"][0]["content"]}
         return None
@@ -50,6 +52,47 @@ def test_llama_cpp_is_made_to_decode_exactly_the_text(client):
         continuation_logprobs(client, lm, QUESTION, "AB")
         assert bytes(server.bodies[-1]["prompt"]) == b"<user>best film?"
         assert continuation_logprobs(client, lm, "ab", "") == []
+
+
+class MarkedLlama(Llama):
+    """One whose model begins every text with a mark."""
+
+    async def help(self, path, body):
+        answer = await super().help(path, body)
+        return {"tokens": [1, *answer["tokens"]]} if body.get("add_special") else answer
+
+
+def test_a_whole_text_is_decoded_after_the_mark_of_its_start_or_else_after_its_first_token(client):
+    for kind, first in ((Llama, b"A"), (MarkedLlama, bytes([1]))):
+        with kind(lambda messages, body: llama(body)) as server:
+            lm = LM("m", base_url=server.base_url)
+            whole = [-0.65, -0.66, -0.67]
+            assert text_logprobs(client, lm, "ABC") == (whole[1:] if kind is Llama else whole)
+            assert bytes(server.bodies[-1]["prompt"]) == first
+            assert text_logprobs(client, lm, "") == []
+
+
+def test_a_text_that_spells_a_special_token_is_decoded_letter_by_letter(client):
+    with Llama(lambda messages, body: llama(body)) as server:
+        assert len(continuation_logprobs(client, LM("m", base_url=server.base_url), "ab", "A<end>")) == 6
+        assert len(text_logprobs(client, LM("m", base_url=server.base_url), "A<end>")) == 5
+
+
+def test_a_text_that_the_context_cuts_off_is_too_long_and_no_sign_of_a_server_that_cannot(client):
+    def cut(messages, body):
+        whole = llama(body)
+        del whole["choices"][0]["logprobs"]["content"][1:]
+        return whole
+
+    with Llama(cut) as server, pytest.raises(ContextOverflow, match="1 of"):
+        continuation_logprobs(client, LM("m", base_url=server.base_url), "ab", "AB")
+
+
+def test_what_an_lm_does_to_replies_by_default_does_not_cut_a_given_text(client):
+    with Llama(lambda messages, body: llama(body)) as server:
+        lm = LM("m", base_url=server.base_url, stop=["A"], n=3, max_completion_tokens=1, top_p=0.5)
+        assert continuation_logprobs(client, lm, "ab", "AB") == [-0.65, -0.66]
+        assert {"stop", "n", "max_completion_tokens"}.isdisjoint(server.bodies[-1])
 
 
 def test_asking_again_costs_nothing_and_needs_no_server(client, tmp_path):
@@ -72,6 +115,18 @@ def test_a_server_that_echoes_the_prompt_is_asked_that_way(client):
         assert continuation_logprobs(client, lm, "ab", "cdef") == [-1.0, -2.0]
         with pytest.raises(LMError, match="execution accuracy"):
             continuation_logprobs(client, lm, QUESTION, "cdef")
+
+
+def test_the_first_token_of_an_echoed_text_has_no_probability(client):
+    given = {"token_logprobs": [None, -1.0, -9.0], "text_offset": [0, 2, 4]}
+    reply = {"choices": [{"text": "abcd!", "finish_reason": "length", "logprobs": given}]}
+    with ScriptedServer(lambda messages, body: reply) as server:
+        assert text_logprobs(client, LM("m", base_url=server.base_url), "abcd") == [-1.0]
+
+
+def test_a_scripted_lm_without_the_hook_is_one_that_tells_nothing(client):
+    with pytest.raises(NoLogprobs, match="samples"):
+        continuation_logprobs(client, ScriptedLM([]), "ab", "cd")
 
 
 def test_a_server_that_ignores_what_it_was_asked_is_not_believed(client):

@@ -1,0 +1,123 @@
+"""Demonstrations: any selector with any orderer, for each predictor in turn; the best set on dev stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...signatures.candidate import Candidate
+from ...signatures.errors import SchemaError
+from ..base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
+from ..instruction_search import Purse, round_of
+from .base import Chosen, Orderer, Selector, Supply
+from .order.simple import AsGiven
+from .select.random_sets import Random
+from .supply import Source, supply_of
+
+MOST_SETS = 64  # where the budget would allow more: the best of 64 sets is hardly ever beaten by the next one
+
+
+@dataclass(frozen=True)
+class Demonstrations(Teleprompter):
+    """Chooses demonstrations with `select`, puts them in order with `order`, and keeps the best set on dev.
+
+    Predictors are taken in turn, in the program's order, each with its own sets, the others held at their best. Where a
+    predictor's outputs are columns of the data, rows are shown with their labels; where they are not, with what the
+    program itself did on rows that it got right.
+
+    select, order: a selector and an orderer (see `teleprompters.demonstrations`). Every set that they give is scored on
+        all of dev, beside what there was, while the budget lasts, `MOST_SETS` at most.
+    k: demonstrations in a set (fewer when there are fewer rows). When the prompt is longer than the context of the LM
+        the least relevant one is left out, and again, and the log says so.
+    source: "labelled" or "bootstrapped": shown what the program did also where there are labels.
+    threshold: the score from which an execution counts as right.
+
+    Raises ValueError on k below 1 and an unknown source.
+    """
+
+    select: Selector = Random(sets=10)
+    order: Orderer = AsGiven()
+    k: int = 4
+    source: Source = "labelled"
+    threshold: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"Demonstrations(k={self.k}) shows nothing. Give at least 1.")
+        if self.source not in ("labelled", "bootstrapped"):
+            raise ValueError(f"Demonstrations(source={self.source!r}): known are 'labelled' and 'bootstrapped'.")
+
+    def refusal(self, student: Candidate) -> str:
+        return self.select.refusal(student)
+
+    def search(self, bench: Workbench) -> Iterator[Round]:
+        bench.score([bench.student])
+        paths = bench.student.predictors
+        for turn, predictor in enumerate(paths):
+            left = bench.remaining.evaluations
+            purse = Purse(bench, left - left // (len(paths) - turn))
+            start = bench.known[0].candidate
+            money = max(0, purse.left - len(bench.dev))  # for choosing: one set at least is to be scored
+            supply = supply_of(
+                bench, start, predictor, k=self.k, money=money, source=self.source, threshold=self.threshold
+            )
+            tried: set[Candidate] = set()
+            for chosen in self._sets(supply):
+                # The first set is always tried; later ones only when they can be scored whole.
+                if len(tried) == MOST_SETS or (tried and purse.left < len(bench.dev)):
+                    break
+                candidate = supply.shown(chosen)
+                if candidate in tried:
+                    continue
+                tried.add(candidate)
+                bench.score([candidate], origin=self._origin(supply, chosen), parents=[start])
+                yield round_of(bench, f"{predictor}: set {len(tried)}", [candidate])
+            if not tried:
+                yield round_of(bench, f"{predictor}: no set")
+
+    def forecast(self, sizes: Sizes) -> Forecast:
+        predictors = max(1, sizes.predictors)
+        share = sizes.executions // predictors
+        first = self.select.cost(sizes.pool, min(self.k, sizes.pool), sizes.dev) + self.order.cost(self.k, sizes.dev)
+        executions = predictors * min(share, first + MOST_SETS * sizes.dev)
+        name, order = type(self.select).__name__, type(self.order).__name__
+        return Forecast(
+            asks=0,
+            executions=min(sizes.executions, executions),
+            summary=f"Demonstrations: sets of {self.k} for each of {sizes.predictors} predictor(s), chosen by {name} "
+            f"(about {first} calls), ordered by {order}, each scored on {sizes.dev} rows of dev.",
+        )
+
+    def _sets(self, supply: Supply) -> Iterator[Chosen]:
+        if supply.shots:
+            for chosen in self.select.select(supply):
+                if (fits := fitting(supply, chosen)) is not None:
+                    yield from self.order.arrange(supply, fits)
+
+    def _origin(self, supply: Supply, chosen: Chosen) -> Origin:
+        reasons = dict(zip((shot.row.digest for shot in chosen.shots), chosen.reasons, strict=True))
+        # A rule's pool may be the whole of the data: its reason is said once.
+        shown = {"rule": chosen.rule.to_json(), "reason": chosen.reasons[0]} if chosen.rule else {"rows": reasons}
+        names = {"select": type(self.select).__name__, "order": type(self.order).__name__}
+        return Origin("Demonstrations", "demonstrations", {"predictor": supply.predictor, **names, **shown})
+
+
+def fitting(supply: Supply, chosen: Chosen) -> Chosen | None:
+    """The set without its least relevant shots where the context is full; None when none of it can be shown.
+
+    Tried on the longest row of dev, which is executed first and not paid for again.
+    """
+    bench, longest = supply.bench, max(supply.bench.dev, key=lambda row: (len(row.data), row.digest))
+    while chosen.shots:
+        try:
+            candidate = supply.shown(chosen)
+            _ = candidate.digest  # rendered here, where it can still be left out
+        except SchemaError as error:
+            bench.log("demonstrations not shown", predictor=supply.predictor, reason=str(error))
+            return None
+        ran, bare = (bench.predict(one, [longest])[0] for one in (candidate, bench.student))
+        if ran.failure != "overflow" or bare.failure == "overflow":  # then it is the row that is too long
+            return chosen
+        bench.log("demonstration left out: context full", predictor=supply.predictor, row=chosen.shots[-1].row.digest)
+        chosen = chosen.without_last()
+    return None

@@ -1,0 +1,191 @@
+"""Orders by entropy: those under which answers to unlabelled probes are spread as the classes are, without dev rows."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ....signatures.candidate import Candidate
+from ....signatures.canonical import JSON, canonical
+from ....signatures.example import Example
+from ...base import Outcome
+from ...draws import draw
+from ...label_signals import Source, distributions, local_entropy
+from ...label_statistics import IMPOSSIBLE, closeness, entropy
+from ..base import FEW_LABELS, Chosen, Orderer, Signal, Supply
+from .permutations import some_orders
+
+LEAST_PROBES = 8  # fewer tell orders apart by chance alone
+BALANCED = 1.5  # classes are, when the most frequent one is at most so many times as frequent as the rarest
+
+
+@dataclass(frozen=True)
+class _Probing(Orderer):
+    """Tries orders on probes: rows of the pool that are not in the set, whose labels are not looked at.
+
+    orders: all k! where they are no more, else so many random ones. probes: rows that each is tried on. keep: how many
+        orders are given back, the best first. Where the money does not reach there are fewer probes, then fewer orders.
+    Classes that are about equally frequent in the pool count as balanced; where they are not, an order is the better
+    the nearer the shares of its answers are to the pool's (-KL). An order whose answers cannot be read much more often
+    than the others' is thrown out: entropy rewards guessing. Without classes (free text, one class only), without
+    probes or money for two orders, the set stays as it is, and the log says so.
+    Raises ValueError on sizes below 1.
+    """
+
+    orders: int = 24
+    probes: int = 30
+    keep: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.orders, self.probes, self.keep) < 1:
+            raise ValueError(f"{self}: orders, probes and keep are at least 1.")
+
+    def arrange(self, supply: Supply, chosen: Chosen) -> Iterator[Chosen]:
+        if chosen.rule is not None or len(chosen.shots) < 2:
+            yield chosen
+            return
+        rng = supply.bench.rng(f"orders to probe of {supply.predictor}")
+        shown = {shot.row for shot in chosen.shots}
+        rows = [shot.row for shot in supply.shots if shot.row not in shown]
+        probes, count = self._sizes(len(rows), len(chosen.shots), len(supply.classes), supply.money)
+        reason = self.hindrance(supply) or ("" if count > 1 else "too few rows beside the set, or too little money")
+        if reason:
+            supply.bench.log("orders not probed", predictor=supply.predictor, reason=reason)
+            yield chosen
+            return
+        rows = draw(rows, probes, rng)
+        orders = some_orders(len(chosen.shots), count, rng)
+        candidates = [supply.shown(chosen.arranged(places)) for places in orders]
+        found = dict(zip(orders, self.probe(supply, candidates, rows), strict=True))
+        kept = _readable(found)
+        ranked = sorted(kept, key=lambda places: -kept[places])
+        supply.bench.log(
+            "orders probed",
+            predictor=supply.predictor,
+            by=type(self).__name__,
+            orders=len(found),
+            probes=len(rows),
+            unreadable=len(found) - len(kept),
+            scores=[kept[places] for places in ranked],
+        )
+        if not ranked:
+            yield chosen
+        yield from (chosen.arranged(places) for places in ranked[: self.keep])
+
+    @abstractmethod
+    def probe(
+        self, supply: Supply, candidates: Sequence[Candidate], rows: Sequence[Example]
+    ) -> Iterator[tuple[float, float]]:
+        """What each order is worth, more is better, and the share of its answers that named no class."""
+
+    def hindrance(self, supply: Supply) -> str:
+        """Why nothing can be told by entropy here, or ""."""
+        return "" if len(supply.classes) > 1 else "no classes"
+
+    @abstractmethod
+    def each(self, classes: int) -> int:
+        """Executions and calls for one order and one probe, at most."""
+
+    def cost(self, k: int, dev: int) -> int:
+        return min(self.orders, math.factorial(k)) * self.probes * self.each(FEW_LABELS)
+
+    def _sizes(self, rows: int, k: int, classes: int, money: int) -> tuple[int, int]:
+        """Probes and orders that can be paid."""
+        each, orders = self.each(classes), min(self.orders, math.factorial(k))
+        probes = min(rows, self.probes, max(LEAST_PROBES, money // (each * orders)))
+        return probes, min(orders, money // (each * probes)) if probes else 0
+
+
+@dataclass(frozen=True)
+class GlobalE(_Probing):
+    """The entropy of the shares of probes that each class is answered for. Needs executions alone.
+
+    Source: Lu et al. 2022, arXiv 2104.08786, section 3.2; there the probes are generated by the LM and scored without
+    a prior, and what cannot be read counts as the first class. 24 orders and the best 4 are the paper's.
+    """
+
+    signals: ClassVar[tuple[Signal, ...]] = ("executions",)
+
+    def probe(
+        self, supply: Supply, candidates: Sequence[Candidate], rows: Sequence[Example]
+    ) -> Iterator[tuple[float, float]]:
+        classes, prior = [_plain(label) for label in supply.labels()], prior_of_classes(supply)
+        for candidate in candidates:
+            said = [_said(supply, outcome) for outcome in supply.bench.predict(candidate, rows)]
+            counts = [said.count(one) for one in classes]
+            shares = [count / max(1, sum(counts)) for count in counts]
+            score = entropy(shares) if prior is None else closeness(shares, prior)
+            yield score if any(counts) else IMPOSSIBLE, 1 - sum(counts) / len(rows)
+
+    def each(self, classes: int) -> int:
+        return 1
+
+
+@dataclass(frozen=True)
+class LocalE(_Probing):
+    """The mean over the probes of the entropy of each answer's distribution: an order under which none is too sure.
+
+    By log-probabilities where the LM gives them, a call for each class, else by `samples` at temperature 1. The classes
+    must be outputs of the program.
+    Raises ValueError on samples below 1, and as above.
+    Source: Lu et al. 2022, arXiv 2104.08786, section 3.2, which takes the probability of the label's first token.
+    """
+
+    samples: int = 10
+    source: Source = "auto"
+
+    signals: ClassVar[tuple[Signal, ...]] = ("label probabilities",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < 1:
+            raise ValueError(f"{self}: samples are at least 1.")
+
+    def probe(
+        self, supply: Supply, candidates: Sequence[Candidate], rows: Sequence[Example]
+    ) -> Iterator[tuple[float, float]]:
+        source, prior = self.source, prior_of_classes(supply)
+        for candidate in candidates:
+            found = distributions(supply.bench, candidate, rows, supply.labels(), source, n=self.samples)
+            source = found.source  # orders are compared by one of them
+            yield local_entropy(found, prior), sum(found.other) / len(rows)
+
+    def hindrance(self, supply: Supply) -> str:
+        last = supply.candidate.predictors[-1]
+        outputs = [field.name for field in supply.candidate.prompt(last).schema.outputs]
+        inside = "" if set(supply.answered) <= set(outputs) else "its answers are none of the program"
+        return super().hindrance(supply) or inside
+
+    def each(self, classes: int) -> int:
+        return {"logprobs": classes, "samples": self.samples}.get(self.source, max(classes, self.samples))
+
+
+def prior_of_classes(supply: Supply) -> list[float] | None:
+    """How frequent each class is among the shots, in the order of `supply.classes`; None when they are balanced."""
+    counts = Counter(supply.answer(shot) for shot in supply.shots)
+    numbers = [counts[one] for one in supply.classes]
+    return None if max(numbers) <= BALANCED * min(numbers) else [number / sum(numbers) for number in numbers]
+
+
+def _readable(found: Mapping[tuple[int, ...], tuple[float, float]]) -> dict[tuple[int, ...], float]:
+    """The scores of the orders whose answers can be read about as often as those of the best read one."""
+    most = 2 * min(other for _, other in found.values()) + 0.05
+    return {places: score for places, (score, other) in found.items() if other <= most and score > IMPOSSIBLE}
+
+
+def _said(supply: Supply, outcome: Outcome) -> str | None:
+    """What the predictor answered, in the form of `_plain`; None when the program failed."""
+    if outcome.failure is not None:
+        return None
+    steps = [step.outputs for step in outcome.trace if step.path == supply.predictor and step.outputs]
+    outputs = steps[-1] if steps else outcome.outputs
+    return _plain({name: outputs.get(name) for name in supply.answered})
+
+
+def _plain(values: Mapping[str, JSON]) -> str:
+    """Equal for answers that are equal but for case and space at the ends."""
+    return canonical({n: v.strip().casefold() if isinstance(v, str) else v for n, v in values.items()})

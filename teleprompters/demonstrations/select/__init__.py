@@ -1,0 +1,1 @@
+"""Which demonstrations: one file a selector, each with the protocol of `demonstrations.base.Selector`."""

@@ -1,0 +1,137 @@
+"""Supplies: which rows of the pool a predictor can be shown, and which of them are left out and why."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+from ...signatures.candidate import Candidate
+from ...signatures.example import Example
+from ...signatures.prompt import Demo
+from ..base import Outcome, Workbench
+from ..draws import shuffled
+from ..pairs import each_from_trace, from_row
+from .base import DUPLICATE, Shot, Supply
+
+Source: TypeAlias = Literal["labelled", "bootstrapped"]
+
+BATCH = 16  # pool rows that are executed together while traces are collected
+_WORD = re.compile(r"\w+")
+
+
+def supply_of(
+    bench: Workbench,
+    candidate: Candidate,
+    predictor: str,
+    *,
+    k: int,
+    money: int,
+    source: Source = "labelled",
+    threshold: float = 1.0,
+    most: int = 400,
+) -> Supply:
+    """What one predictor can be shown: its rows' labels, or what the program itself did right on them.
+
+    A predictor with a field that is no column of the data (a reasoning, an intermediate result) is always shown what
+    the program did. candidate: also what is executed. most: shots that are wanted; executions end when there are so
+    many or a quarter of the money is spent. threshold: the score from which an execution is right.
+
+    Left out and counted in the log: rows whose inputs nearly repeat an earlier row's ("near duplicate"), and rows whose
+    inputs nearly repeat a row of dev ("near a row of dev"), which would give its answer away.
+    """
+    bare = candidate.with_prompt(predictor, demos=(), rule=None)
+    rows = _apart(bench, bench.pool)
+    schema = bare.prompt(predictor).schema
+    labelled = {row: values for row in rows if (values := from_row(row, schema)) is not None}
+    if source == "labelled" and labelled:
+        shots = [Shot(row, Demo.of(values)) for row, values in labelled.items()][:most]
+    else:
+        shots = _traced(bench, candidate, predictor, rows, money // 4, threshold, most)
+    if not shots:
+        bench.log("nothing to demonstrate with", predictor=predictor, source=source)
+    return Supply(bench, bare, predictor, tuple(shots), min(k, len(shots)), money, tuple(rows))
+
+
+def _traced(
+    bench: Workbench,
+    candidate: Candidate,
+    predictor: str,
+    rows: Sequence[Example],
+    money: int,
+    threshold: float,
+    most: int,
+) -> list[Shot]:
+    schema = candidate.prompt(predictor).schema
+    tried = shuffled(rows, bench.rng(f"rows to trace for demonstrations of {predictor}"))[:money]
+    shots: list[Shot] = []
+    for first in range(0, len(tried), BATCH):
+        batch = tried[first : first + BATCH]
+        for row, outcome in zip(batch, bench.bootstrap(candidate, batch), strict=True):
+            if _is_right(outcome, threshold):
+                shots += [Shot(row, Demo.of(values)) for values in each_from_trace(outcome, predictor, schema)]
+        if len(shots) >= most:
+            break
+    return shots[:most]
+
+
+def _is_right(outcome: Outcome, threshold: float) -> bool:
+    return outcome.failure is None and outcome.score >= threshold
+
+
+# rows that say nearly the same
+
+
+def _apart(bench: Workbench, rows: Iterable[Example]) -> list[Example]:
+    """The rows whose inputs are not nearly those of an earlier row or of a row of dev."""
+    near = _Texts()
+    for row in bench.dev:
+        near.add(row)
+    dev = len(near)
+    kept: list[Example] = []
+    for row in rows:
+        twin = near.twin_of(row)
+        if twin is None:
+            near.add(row)
+            kept.append(row)
+        else:
+            reason = "near a row of dev" if twin < dev else "near duplicate"
+            bench.log("row not shown", place=row.place, reason=reason)
+    return kept
+
+
+class _Texts:
+    """Inputs by their word triples, to find one that is nearly the same without comparing all."""
+
+    def __init__(self) -> None:
+        self._triples: list[frozenset[tuple[str, ...]]] = []
+        self._holding: dict[tuple[str, ...], list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._triples)
+
+    def add(self, row: Example) -> None:
+        triples = _triples(row)
+        for triple in triples:
+            self._holding.setdefault(triple, []).append(len(self._triples))
+        self._triples.append(triples)
+
+    def twin_of(self, row: Example) -> int | None:
+        """The number of an input with nearly the same words, or None."""
+        triples = _triples(row)
+        shared: dict[int, int] = {}
+        for triple in triples:
+            for number in self._holding.get(triple, ()):
+                shared[number] = shared.get(number, 0) + 1
+        for number in sorted(shared):
+            if shared[number] >= DUPLICATE * len(triples | self._triples[number]):
+                return number
+        return None
+
+
+def _triples(row: Example) -> frozenset[tuple[str, ...]]:
+    """Runs of three words of the inputs; of shorter inputs the whole."""
+    text = unicodedata.normalize("NFC", " ".join(str(value) for value in row.input_values.values())).casefold()
+    words = _WORD.findall(text) or [text]
+    return frozenset(zip(words, words[1:], words[2:], strict=False)) or frozenset({tuple(words)})
