@@ -21,6 +21,7 @@ from .instruction_search import InstructionSearch, Purse
 from .metaprompts import MetaPrompt, load, own
 from .reflection import WARMER, Case, cases, errors, shown
 
+STARTS = 3  # times that steps are written when none of their demonstrations shows them followed
 BATCHES = 3  # that are run in search of failures before the steps are taken to make none
 _ANYWHERE = frozenset({"task", "cost", "length"})  # slots that any meta-prompt may have
 
@@ -125,8 +126,11 @@ class ABO(InstructionSearch):
         turn = self._turn(bench, predictor, purse)
         if turn is None:
             return
-        current = self._best(self._run(turn, self._demonstrate(turn, self._write(turn))))
-        yield turn.round("steps", current, is_accepted=True)
+        current = None
+        for _ in range(STARTS):
+            if current is None and purse.left >= _least(len(bench.dev)):
+                current = self._best(self._run(turn, self._demonstrate(turn, self._write(turn))))
+                yield turn.round("steps", current, is_accepted=True)
 
         flat = 0
         for number in range(1, turn.sizing.refinements + 1):

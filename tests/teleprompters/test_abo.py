@@ -324,9 +324,10 @@ def test_steps_that_were_reworded_on_the_side_get_their_old_text_back(open_world
 def test_steps_that_cannot_be_read_are_asked_for_once_more_and_then_dropped(bench):
     world = bench(lambda candidate, example: 0.5, reply_of=lambda prompt, draw: "Think.")
     rounds = list(ABO(candidates=2).search(world))
-    assert [purpose for purpose, _ in world.asked] == ["steps"] * 2 + ["steps, once more"] * 2
-    assert [event for event, _ in world.events] == ["reply dropped"] * 2
-    assert [done.name for done in rounds] == ["self: steps: no pair"]
+    # Three starts, and then it gives up.
+    assert [purpose for purpose, _ in world.asked] == 3 * (["steps"] * 2 + ["steps, once more"] * 2)
+    assert [event for event, _ in world.events] == ["reply dropped"] * 6
+    assert [done.name for done in rounds] == ["self: steps: no pair"] * 3
     assert rounds[-1].best.candidate == world.student
 
 
@@ -335,7 +336,14 @@ def test_steps_that_cannot_be_read_are_asked_for_once_more_and_then_dropped(benc
 
 def test_a_demonstration_that_is_no_good_is_written_anew_told_why_three_times_in_all(open_world):
     tries = iter(
-        ["<demonstration>Step 1: x. Step 3: y.</demonstration>", "Step 1 Step 2 Step 3: it is neither of them", ""]
+        [
+            *(
+                "<demonstration>Step 1: x. Step 3: y.</demonstration>",
+                "Step 1 Step 2 Step 3: it is neither of them",
+                "",
+            ),
+            *[""] * 6,  # of two more starts
+        ]
     )
 
     def reply(prompt, draw):
@@ -344,12 +352,25 @@ def test_a_demonstration_that_is_no_good_is_written_anew_told_why_three_times_in
     world = open_world(by_count(three=0.4), reply_of=reply)
     rounds = list(ABO(candidates=1).search(world))
     asked = [(purpose, text) for purpose, text in world.asked if kind(text) == "demonstration"]
-    assert [purpose for purpose, _ in asked] == ["demonstration", *["demonstration, once more"] * 2]
+    assert [purpose for purpose, _ in asked] == 3 * ["demonstration", *["demonstration, once more"] * 2]
     assert "could not be used: Step 2 is not named." in asked[1][1]
     assert re.search(r"could not be used: it does not end in '(positive|negative)'\.", asked[2][1])
     assert ("demonstration dropped", {"predictor": "self", "reason": "it was empty"}) in world.events
-    assert [done.name for done in rounds] == ["self: steps: no pair"]
+    assert [done.name for done in rounds] == ["self: steps: no pair"] * 3
     assert len(world.executed) == 10
+
+
+def test_steps_are_written_anew_when_none_of_their_demonstrations_shows_them_followed(open_world):
+    tries = iter(["No."] * 3)
+
+    def reply(prompt, draw):
+        return (
+            next(tries, None) or obliging(prompt, draw) if kind(prompt) == "demonstration" else obliging(prompt, draw)
+        )
+
+    world = open_world(by_count(three=0.4), reply_of=reply)
+    rounds = list(ABO(refinements=0, candidates=1).search(world))
+    assert [done.name.split(",")[0] for done in rounds] == ["self: steps: no pair", "self: steps: accepted"]
 
 
 def test_a_refined_pair_without_a_demonstration_is_not_run(open_world):
