@@ -11,11 +11,11 @@ from ..signatures.candidate import Part
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.values import to_text
+from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Forecast, Sizes, Spend
 from .budget import USD_UNITS, Ledger, Limit, limit_of
 from .execution import bound_of
 from .splits import Splits, dev_cap
-from .workbench import MAX_INSTRUCTION
 
 if TYPE_CHECKING:
     from .metrics import Metric
@@ -246,7 +246,7 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     declared = task.budget.calls_per_example
     shown = rows[:SHOWN_ROWS]
     expected = worst = longest = Spend()
-    grown = MAX_INSTRUCTION + MOST_DEMOS * max(len(row.data.encode("utf-8", "surrogatepass")) for row in shown)
+    grown = MAX_LENGTH + MOST_DEMOS * max(len(row.data.encode("utf-8", "surrogatepass")) for row in shown)
     for _, part in parts:
         lm = task.lms[part.settings.role]
         if task.program.kind == "predictor":
@@ -276,8 +276,9 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
 
 
 def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:
-    """The most that any one call can cost: a candidate on the longest row, or the optimizer LM with as much to read."""
-    tokens = sizing.longest.tokens + forecast.reply_tokens
+    """The most that any one call can cost: a candidate on the longest row, or the optimizer LM with as much to read and
+    what the search shows it beside that."""
+    tokens = sizing.longest.tokens + forecast.read_tokens + forecast.reply_tokens
     return Spend(1, tokens, max(sizing.longest.usd, *(_usd(task, role, tokens) for role in task.lms)))
 
 

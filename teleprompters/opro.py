@@ -12,10 +12,10 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.prompt import POSITIONS, Position
-from .ape import affordable_finalists, full_score
-from .asking import Writing, ask_for
+from .asking import MAX_LENGTH, WARMEST, Writing, ask_for
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import draw
+from .finalists import affordable_finalists, full_score
 from .induction import Proposal, admitted, shown_pairs
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
 from .metaprompts import MetaPrompt, load, own
@@ -100,6 +100,8 @@ class OPRO(InstructionSearch):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"OPRO({name}={value}) must be at least 1.")
+        if self.final_temperature is not None and not 0 <= self.final_temperature <= WARMEST:
+            raise ValueError(f"OPRO(final_temperature={self.final_temperature}) lies between 0 and {WARMEST:g}.")
         if self.style not in _METAPROMPTS:
             raise ValueError(f"OPRO(style={self.style!r}): known are {', '.join(map(repr, _METAPROMPTS))}.")
         for position in self.positions or ():
@@ -147,7 +149,9 @@ class OPRO(InstructionSearch):
         yield round_of(bench, f"{predictor}: the start, on {len(rows)} rows", tuple(made))
 
         flat = 0
-        for step in range(sizes.steps):
+        # What was planned may leave something over: repeated proposals cost no score.
+        steps = MOST_STEPS if self.steps is None and sizes.steps else sizes.steps
+        for step in range(steps):
             if flat == self.patience or purse.left < sizes.step + sizes.finals:
                 break
             # What other searches have found meanwhile; it was scored before, so it costs nothing.
@@ -164,7 +168,7 @@ class OPRO(InstructionSearch):
             made.update(new)
             yield round_of(bench, f"{predictor}: step {step + 1}, {len(new)} on {len(rows)} rows", tuple(new))
             flat = 0 if trajectory.best != before else flat + 1
-        if flat and flat == self.patience:
+        if flat == self.patience:
             bench.log("stopped: the trajectory stagnates", predictor=predictor)
 
         finalists = [candidate for candidate in trajectory.descending() if candidate in made][: sizes.finalists]
@@ -188,6 +192,7 @@ class OPRO(InstructionSearch):
             f"instructions, each scored on {each.rows} of {sizes.dev} rows of dev"
             + (f", the best {each.finalists} on all of them." if each.finals else "."),
             reply_tokens=each.proposals * self.writing.max_tokens,
+            read_tokens=self.shown.instructions * (self.writing.max_length or MAX_LENGTH),
         )
 
     # sizes
@@ -232,7 +237,7 @@ class OPRO(InstructionSearch):
 
     def _temperature(self, step: int, steps: int) -> float:
         first, last = self.writing.temperature, self.final_temperature
-        return first if last is None else first + (last - first) * step / max(1, steps - 1)
+        return first if last is None else first + (last - first) * min(1.0, step / max(1, steps - 1))
 
     def _ask(self, bench: Workbench, request: str, proposals: int, temperature: float) -> list[str]:
         (texts,) = ask_for(

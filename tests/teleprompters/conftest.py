@@ -75,7 +75,7 @@ class FakeBench:
 
     @property
     def remaining(self):
-        return Remaining(self.budget, None, None, self.budget)
+        return Remaining(self.budget, None, None, self.budget, self.budget)
 
     def _pay(self):
         if self.budget <= 0:

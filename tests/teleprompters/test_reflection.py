@@ -9,11 +9,10 @@ from burnish.signatures.candidate import Candidate, Part
 from burnish.signatures.example import Example
 from burnish.signatures.prompt import Prompt
 from burnish.signatures.schema import Field, Schema
-from burnish.teleprompters.asking import Writing
+from burnish.teleprompters.asking import WARMER, Writing
 from burnish.teleprompters.base import Outcome
 from burnish.teleprompters.reflection import (
     LONGEST,
-    WARMER,
     Case,
     Group,
     Reflection,
