@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MIN_PAIRS = 12  # fewer pairs cannot show a gain that is not overwhelming
 SHOWN_ROWS = 200  # rows measured for the forecast
 MOST_DEMOS = 16  # the upper bound allows a candidate this many demonstrations as long as the longest row
+MOST_BYTES = 4  # of a character
 BYTES_PER_TOKEN = 4  # expected; the bound counts a token a byte
 REPLY_TOKENS = 60  # expected, for a field whose length no row tells
 ASK_TOKENS = 800  # expected, a request to the optimizer LM with its reply
@@ -278,7 +279,7 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
 def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:
     """The most that any one call can cost: a candidate on the longest row, or the optimizer LM with as much to read and
     what the search shows it beside that."""
-    tokens = sizing.longest.tokens + forecast.read_tokens + forecast.reply_tokens
+    tokens = sizing.longest.tokens + MOST_BYTES * forecast.read_characters + forecast.reply_tokens
     return Spend(1, tokens, max(sizing.longest.usd, *(_usd(task, role, tokens) for role in task.lms)))
 
 

@@ -162,7 +162,7 @@ class ABO(InstructionSearch):
             f"predictor(s), refined up to {sizing.refinements} times by {sizing.failures} failures among "
             f"{sizing.batch} rows of the pool, each pair scored on all {sizes.dev} rows of dev.",
             reply_tokens=self.writing.max_tokens,
-            read_tokens=(self.writing.max_length or MAX_LENGTH) + self.longest_demonstration + CASE,
+            read_characters=(self.writing.max_length or MAX_LENGTH) + self.longest_demonstration + CASE,
         )
 
     # sizes

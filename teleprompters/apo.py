@@ -177,7 +177,7 @@ class APO(InstructionSearch):
             summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
             f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
             f"successors each, selected on dev.",
-            read_tokens=2 * (self.writing.max_length or MAX_LENGTH) + each.expansion.errors * CASE,
+            read_characters=2 * (self.writing.max_length or MAX_LENGTH) + each.expansion.errors * CASE,
             reply_tokens=max(1, each.expansion.paraphrases) * self.writing.max_tokens,
         )
 

@@ -201,14 +201,14 @@ class Forecast:
     """What a search expects to do with a budget: optimizer calls, executions of a candidate, and a sentence.
 
     reply_tokens: the most that the replies of one optimizer call may have together (n times max_tokens).
-    read_tokens: the most that its request may have beyond what an execution reads, at a token a character.
+    read_characters: the most characters that its request may have beyond what an execution reads.
     """
 
     asks: int
     executions: int
     summary: str
     reply_tokens: int = 0
-    read_tokens: int = 0
+    read_characters: int = 0
 
 
 @dataclass(frozen=True)

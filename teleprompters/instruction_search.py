@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..signatures.candidate import Candidate
 from .asking import Writing
 from .base import Round, Score, Teleprompter, Workbench
+from .token_cost import prompt_tokens
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Purse:
     def left(self) -> int:
         """Executions of the student, or calls to the optimizer LM, that are likely to be had still."""
         return max(0, self.bench.remaining.expected - self.kept)
+
+    def sure(self, candidate: Candidate) -> int:
+        """About how many executions of a candidate are sure to fit: long prompts reserve more than the student's."""
+        remaining = self.bench.remaining
+        if remaining.tokens is None and remaining.usd is None:
+            return self.left
+        longer = prompt_tokens(candidate) / max(1, prompt_tokens(self.bench.student))
+        return max(0, int(remaining.evaluations / max(1.0, longer)) - self.kept)
 
 
 class InstructionSearch(Teleprompter):

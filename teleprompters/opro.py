@@ -152,7 +152,9 @@ class OPRO(InstructionSearch):
         # What was planned may leave something over: repeated proposals cost no score.
         steps = MOST_STEPS if self.steps is None and sizes.steps else sizes.steps
         for step in range(steps):
-            if flat == self.patience or purse.left < sizes.step + sizes.finals:
+            # The last step makes do with what is left.
+            proposals = min(sizes.proposals, (purse.left - sizes.finals) // sizes.candidate)
+            if flat == self.patience or proposals < 1 or purse.sure(trajectory.best) < sizes.finals:
                 break
             # What other searches have found meanwhile; it was scored before, so it costs nothing.
             known = [score.candidate for score in wordings(bench, incumbent, predictor)]
@@ -160,7 +162,7 @@ class OPRO(InstructionSearch):
             before = trajectory.best
             shown = [pairs[row] for row in exemplars.choose(trajectory, bench.rng(f"OPRO {predictor} step {step}"))]
             request = self._meta_prompt(incumbent, predictor, trajectory, shown)
-            texts = self._ask(bench, request, sizes.proposals, self._temperature(step, sizes.steps))
+            texts = self._ask(bench, request, proposals, self._temperature(step, sizes.steps))
             # Replies that were asked for again have cost more than was reckoned with.
             new = _affordable(purse, sizes, self._admitted(bench, incumbent, predictor, texts, f"step {step + 1}"))
             trajectory.extend(self._scored(bench, incumbent, new, rows))
@@ -181,7 +183,7 @@ class OPRO(InstructionSearch):
 
     def forecast(self, sizes: Sizes) -> Forecast:
         each = self._sizes(sizes.executions // max(1, sizes.predictors), sizes.dev, len(set(self.positions or ())))
-        candidates = each.steps * each.proposals
+        candidates = each.candidates
         # With no money for a step there is nothing to be scored but what was given.
         at_all = candidates or self.seeds or self.positions
         executions = each.start + candidates * (each.candidate - 1) + each.finals if at_all else 0
@@ -192,7 +194,7 @@ class OPRO(InstructionSearch):
             f"instructions, each scored on {each.rows} of {sizes.dev} rows of dev"
             + (f", the best {each.finalists} on all of them." if each.finals else "."),
             reply_tokens=each.proposals * self.writing.max_tokens,
-            read_tokens=self.shown.instructions * (self.writing.max_length or MAX_LENGTH),
+            read_characters=self.shown.instructions * (self.writing.max_length or MAX_LENGTH),
         )
 
     # sizes
@@ -210,8 +212,8 @@ class OPRO(InstructionSearch):
         spend = max(0, money - finals - start)
         each = 1 + rows + watched
         proposals = self.proposals or next((k for k in (8, 4, 2) if spend >= LEAST_STEPS * k * each), 1)
-        steps = min(self.steps or MOST_STEPS, spend // (proposals * each))
-        return _Sizes(rows, proposals, steps, finalists, each, start, finals)
+        candidates = min((self.steps or MOST_STEPS) * proposals, spend // each)
+        return _Sizes(rows, proposals, candidates, finalists, each, start, finals)
 
     # moves
 
@@ -289,20 +291,21 @@ class OPRO(InstructionSearch):
 class _Sizes:
     """What a predictor's search does.
 
-    candidate: what one costs, its proposal included. start, finals: what the beginning and the end cost.
+    candidates: in all; the last step may have fewer than the others. candidate: what one costs, its proposal included.
+    start, finals: what the beginning and the end cost.
     """
 
     rows: int
     proposals: int
-    steps: int
+    candidates: int
     finalists: int
     candidate: int
     start: int
     finals: int
 
     @property
-    def step(self) -> int:
-        return self.proposals * self.candidate
+    def steps(self) -> int:
+        return -(-self.candidates // self.proposals)
 
 
 def _affordable(purse: Purse, sizes: _Sizes, made: Mapping[Candidate, Proposal]) -> dict[Candidate, Proposal]:

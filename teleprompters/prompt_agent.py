@@ -176,8 +176,10 @@ class PromptAgent(InstructionSearch):
         beam = [growth.tree.root]
         for level in range(1, growth.shape.depth + 1):
             planted = growth.plant(level)
-            made = [child for node in beam for child in growth.expand(node, level)]
-            if not made:
+            made: list[Node] = []
+            while not made and growth.affords_more and any(not node.end for node in beam):
+                made = [child for node in beam if not node.end for child in growth.expand(node, level)]
+            if not (made or planted):
                 break
             children = list(dict.fromkeys([*planted, *(child for node in beam for child in node.children)]))
             beam = sorted(children, key=lambda child: -child.reward)[: growth.shape.beam]
@@ -188,7 +190,7 @@ class PromptAgent(InstructionSearch):
         for iteration in range(1, growth.shape.iterations + 1):
             growth.plant(iteration)
             made = growth.expand(growth.tree.root, iteration)
-            if not made:
+            if growth.tree.root.end or not growth.affords_more:
                 break
             yield growth.round(f"iteration {iteration}", made)
         return growth.tree.ranking()[0]
@@ -247,7 +249,7 @@ class PromptAgent(InstructionSearch):
             f"predictor(s), {shape.width} to an expansion and at most {shape.depth} levels deep, scored on "
             f"{shape.rows} rows of dev{full}.",
             reply_tokens=self.writing.max_tokens,
-            read_tokens=(shape.depth + 1) * (self.writing.max_length or MAX_LENGTH) + self.batch * CASE,
+            read_characters=(shape.depth + 1) * (self.writing.max_length or MAX_LENGTH) + self.batch * CASE,
         )
 
     # the tree at the start

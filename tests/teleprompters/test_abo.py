@@ -222,6 +222,26 @@ def test_steps_that_make_no_error_are_not_refined(open_world):
     assert sum(example in world.pool for _, example in world.executed) == 4 * 4  # and three batches more to be sure
 
 
+def test_failures_that_stand_only_in_the_last_batch_that_is_searched_for_them_are_examined(open_world):
+    ran = []
+
+    def score(candidate, example):
+        if not listed(candidate) or example.place.startswith("row 1000"):
+            return 0.0
+        if example.place.startswith("row 10") and len(example.place) == len("row 1000"):
+            return 0.4
+        ran.append(example.place)
+        return float(len(ran) <= 3 * 4)  # the pair's own batch, and two more without a failure
+
+    world = open_world(score, pool=16)
+    rounds = list(ABO(refinements=1, candidates=1, batch=4, failures=4).search(world))
+    examined = [re.search(r"Input: (review \d+)", text)[1] for _, text in world.asked if kind(text) == "locate"]
+    assert {f"row {name.split()[1]}" for name in examined} <= set(ran[12:16])
+    assert len(examined) >= 3  # the row that is demonstrated may be among them
+    assert "no failures" not in [event for event, _ in world.events]
+    assert [done.name.split(":")[1].strip() for done in rounds] == ["steps", "refinement 1"]
+
+
 def test_the_demonstrated_row_is_never_examined(open_world):
     world = open_world(by_count(three=0.4), pool=3)
     list(ABO(refinements=1, candidates=1).search(world))
@@ -240,7 +260,7 @@ def test_reasons_that_repeat_earlier_ones_are_answered_by_other_failures_then_by
     purposes = [purpose for purpose, _ in world.asked]
     assert purposes.count("refinement") == 1
     assert purposes.count("location, other cases") == 3
-    assert [event for event, _ in world.events].count("reflection repeated") == 2
+    assert [event for event, _ in world.events].count("reflection repeated") == 6
     assert rounds[-1].name == "self: refinement 2: no pair"
     first = {text for purpose, text in world.asked if purpose == "location"}
     assert not first & {text for purpose, text in world.asked if purpose == "location, other cases"}
@@ -638,6 +658,21 @@ def test_what_tokens_cost_is_told_to_the_writer_of_steps_and_counts_in_the_gate(
     assert ": refused" in rounds[-1].name  # a point more is not worth the longer prompt
 
 
+def test_the_best_by_preference_is_the_best_that_rounds_name(open_world):
+    abo = ABO(refinements=1, candidates=1, writing=Writing(token_cost=TokenCost(usd_per_million=2.5, penalty=1.0)))
+    world = open_world(by_count(three=0.4, four=0.41), preference=abo.preference)
+    rounds = list(abo.search(world))
+    # Steps and demonstration are longer than they are worth: the student stays the best, by preference.
+    assert max(score.mean for score in world.known) == pytest.approx(0.41)
+    assert [done.best.candidate for done in rounds] == [world.student] * 2
+    assert world.known[0].candidate == world.student
+
+    cheap = ABO(refinements=1, candidates=1, writing=Writing(token_cost=TokenCost(usd_per_million=2.5, penalty=0.05)))
+    world = open_world(by_count(three=0.4, four=0.401), preference=cheap.preference)
+    rounds = list(cheap.search(world))
+    assert [len(listed(done.best.candidate)) for done in rounds] == [3, 3]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -648,6 +683,7 @@ def test_what_tokens_cost_is_told_to_the_writer_of_steps_and_counts_in_the_gate(
         {"examples": 0},
         {"longest_demonstration": 0},
         {"refinements": -1},
+        {"threshold": float("inf")},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong):
