@@ -785,7 +785,7 @@ def test_what_is_left_open_follows_from_the_budget():
         (60, "up to 0 steps"),
         (150, "up to 5 steps of 1 instructions, each scored on 20 "),
         (1000, "up to 4 steps of 8 instructions, each scored on 31 "),
-        (10_000, "up to 20 steps of 8 instructions, each scored on 60 "),
+        (10_000, "up to 21 steps of 8 instructions, each scored on 60 "),
         (10**6, "up to 200 steps of 8 instructions, each scored on 60 "),
     ):
         assert said in OPRO().forecast(Sizes(pool=50, dev=60, predictors=1, executions=executions)).summary
