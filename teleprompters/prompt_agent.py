@@ -80,10 +80,11 @@ class PromptAgent(InstructionSearch):
     Raises ValueError on sizes below 1 and on an unknown strategy.
     Source: Wang et al. 2023, arXiv 2310.16427, sections 3 and 4, appendices. Differs on purpose: rewards and errors
     come from different rows (dev, pool); returns are means, so that visited and unvisited prompts can be compared
-    (`paper()` has the sums); finished branches are not selected; a prompt of which nothing new came is tried twice more;
-    what others find stands below the root, from the start and before every iteration or level; an edit is not paid for
-    a reflection that only repeats an earlier one; when nothing goes wrong the redraws end; "beam" makes `width` batches
-    for each prompt of a level (released: three prompts of one batch, below a root that is expanded first).
+    (`paper()` has the sums); finished branches are not selected; a prompt of which nothing new came is tried twice
+    more; what others find stands below the root, from the start and before every iteration or level; an edit is not
+    paid for a reflection that only repeats an earlier one; when nothing goes wrong the redraws end; "beam" makes
+    `width` batches for each prompt of a level (released: three prompts of one batch, below a root that is expanded
+    first).
     """
 
     strategy: Strategy = "mcts"
