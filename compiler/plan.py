@@ -11,13 +11,13 @@ from ..signatures.candidate import Part
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.values import to_text
+from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Forecast, Sizes, Spend
 from .budget import USD_UNITS, Ledger, Limit, limit_of
 from .embedding import MOST_TOKENS
 from .execution import bound_of
 from .lm.encoders import encoder_of
 from .splits import Splits, dev_cap
-from .workbench import MAX_INSTRUCTION
 
 if TYPE_CHECKING:
     from .metrics import Metric
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MIN_PAIRS = 12  # fewer pairs cannot show a gain that is not overwhelming
 SHOWN_ROWS = 200  # rows measured for the forecast
 MOST_DEMOS = 16  # the upper bound allows a candidate this many demonstrations as long as the longest row
+MOST_BYTES = 4  # of a character
 BYTES_PER_TOKEN = 4  # expected; the bound counts a token a byte
 REPLY_TOKENS = 60  # expected, for a field whose length no row tells
 ASK_TOKENS = 800  # expected, a request to the optimizer LM with its reply
@@ -256,7 +257,7 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     declared = task.budget.calls_per_example
     shown = rows[:SHOWN_ROWS]
     expected = worst = longest = Spend()
-    grown = MAX_INSTRUCTION + MOST_DEMOS * max(len(row.data.encode("utf-8", "surrogatepass")) for row in shown)
+    grown = MAX_LENGTH + MOST_DEMOS * max(len(row.data.encode("utf-8", "surrogatepass")) for row in shown)
     for _, part in parts:
         lm = task.lms[part.settings.role]
         if task.program.kind == "predictor":
@@ -295,9 +296,9 @@ def _most_each(task: Task) -> int:
 
 
 def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:
-    """The most that any one call can cost: a candidate on the longest row, the optimizer LM with as much to
-    read, or the encoder with a batch of texts."""
-    tokens = sizing.longest.tokens + forecast.reply_tokens
+    """The most that any one call can cost: a candidate on the longest row; the optimizer LM with as much to read and
+    what the search shows it beside that; or the encoder with a batch of texts."""
+    tokens = sizing.longest.tokens + MOST_BYTES * forecast.read_characters + forecast.reply_tokens
     if encoder_of(task.lms) is not None:
         tokens = max(tokens, MOST_TOKENS)
     return Spend(1, tokens, max(sizing.longest.usd, *(_usd(task, role, tokens) for role in task.lms)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, canonical, digest
 from ..signatures.errors import BudgetSpent, LMError, SchemaError
 from ..signatures.example import Example
+from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Likelihood, Messages, Origin, Outcome, Remaining, Score, Spend
 from ..teleprompters.guards import Rejection, check
 from .budget import Ledger, TimeUp
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from .lm.client import Client
 
 ASK_BLOCK = 64  # requests to the optimizer LM admitted together
-MAX_INSTRUCTION = 4000  # characters
 
 STUDENT = Origin("student", "as given")
 
@@ -129,7 +130,17 @@ class Bench:
     def remaining(self) -> Remaining:
         left = self.ledger.left("search")
         worst = self.evaluator.worst(Job(self.student, self.dev[0]))
-        return Remaining(left.calls, left.tokens, left.usd, self.ledger.room("search", worst))
+        sure = self.ledger.room("search", worst)
+        likely = max(sure, self.ledger.room("search", self._as_before(worst)))
+        return Remaining(left.calls, left.tokens, left.usd, sure, likely)
+
+    def _as_before(self, worst: Spend) -> Spend:
+        """An execution at what the search's calls have cost on average."""
+        spent = self.ledger.spent("search")
+        if not spent.calls:
+            return worst
+        share = worst.calls / spent.calls
+        return Spend(worst.calls, math.ceil(spent.tokens * share), spent.usd * share)
 
     # asking
 
@@ -193,7 +204,7 @@ class Bench:
         self, candidate: Candidate, predictor: str, texts: Sequence[str], *, max_length: int | None = None
     ) -> list[Candidate]:
         seen = self._seen_texts.setdefault(predictor, set())
-        most = min(MAX_INSTRUCTION, max_length or MAX_INSTRUCTION)
+        most = min(MAX_LENGTH, max_length or MAX_LENGTH)
         admitted = []
         for text in texts:
             rejection = check(

@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "ABO": "abo",
+    "ABOMetaPrompts": "abo",
     "APE": "ape",
     "APO": "apo",
+    "APOMetaPrompts": "apo_expand",
     "Exemplars": "opro_trajectory",
     "Expansion": "apo_expand",
     "Filtering": "bandits",
     "Forecast": "base",
+    "InstructionSearch": "instruction_search",
     "IterativeAPE": "iterative_ape",
     "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
     "Planning": "prompt_agent_tree",
     "PromptAgent": "prompt_agent",
+    "PromptAgentMetaPrompts": "prompt_agent_transition",
     "RandomDemos": "random_demos",
     "Round": "base",
     "Score": "base",
+    "Selector": "bandits",
     "Shown": "opro_trajectory",
     "Sizes": "base",
     "SuccessiveHalving": "bandits",
@@ -39,13 +44,16 @@ __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
     from .abo import ABO as ABO
+    from .abo import ABOMetaPrompts as ABOMetaPrompts
     from .ape import APE as APE
     from .apo import APO as APO
+    from .apo_expand import APOMetaPrompts as APOMetaPrompts
     from .apo_expand import Expansion as Expansion
     from .asking import Writing as Writing
     from .bandits import UCB as UCB
     from .bandits import UCBE as UCBE
     from .bandits import Filtering as Filtering
+    from .bandits import Selector as Selector
     from .bandits import SuccessiveHalving as SuccessiveHalving
     from .bandits import SuccessiveRejects as SuccessiveRejects
     from .bandits import Uniform as Uniform
@@ -57,11 +65,13 @@ if TYPE_CHECKING:
     from .base import Sizes as Sizes
     from .base import Teleprompter as Teleprompter
     from .base import Workbench as Workbench
+    from .instruction_search import InstructionSearch as InstructionSearch
     from .iterative_ape import IterativeAPE as IterativeAPE
     from .opro import OPRO as OPRO
     from .opro_trajectory import Exemplars as Exemplars
     from .opro_trajectory import Shown as Shown
     from .prompt_agent import PromptAgent as PromptAgent
+    from .prompt_agent_transition import PromptAgentMetaPrompts as PromptAgentMetaPrompts
     from .prompt_agent_tree import Planning as Planning
     from .random_demos import RandomDemos as RandomDemos
     from .token_cost import TokenCost as TokenCost

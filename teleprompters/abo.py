@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,14 +14,15 @@ from ..signatures.canonical import JSON
 from .abo_demonstration import Draft, Pair, Stage, demonstrate, instruction_of, obedience, place_of, task_of
 from .abo_steps import Amended, Blame, Steps, amended, numbered, read_blame, read_steps
 from .abo_turn import Ran, Sizing, Turn
-from .asking import Found, Writing, ask_for
+from .asking import MAX_LENGTH, Found, Writing, ask_for
 from .base import Forecast, Round, Sizes, Workbench
 from .draws import dealt, draw
 from .induction import shown_pairs
 from .instruction_search import InstructionSearch, Purse
 from .metaprompts import MetaPrompt, load, own
-from .reflection import WARMER, Case, cases, errors, shown
+from .reflection import CASE, Case, cases, errors, shown
 
+STARTS = 3  # times that steps are written when none of their demonstrations shows them followed
 BATCHES = 3  # that are run in search of failures before the steps are taken to make none
 _ANYWHERE = frozenset({"task", "cost", "length"})  # slots that any meta-prompt may have
 
@@ -104,6 +106,8 @@ class ABO(InstructionSearch):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"ABO({name}={value}) must be at least 1.")
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"ABO(threshold={self.threshold}) is no score.")
         if self.refinements is not None and self.refinements < 0:
             raise ValueError(f"ABO(refinements={self.refinements}) must be at least 0.")
 
@@ -125,8 +129,11 @@ class ABO(InstructionSearch):
         turn = self._turn(bench, predictor, purse)
         if turn is None:
             return
-        current = self._best(self._run(turn, self._demonstrate(turn, self._write(turn))))
-        yield turn.round("steps", current, is_accepted=True)
+        current = None
+        for _ in range(STARTS):
+            if current is None and purse.left >= _least(len(bench.dev)):
+                current = self._best(self._run(turn, self._demonstrate(turn, self._write(turn))))
+                yield turn.round("steps", current, is_accepted=True)
 
         flat = 0
         for number in range(1, turn.sizing.refinements + 1):
@@ -155,6 +162,7 @@ class ABO(InstructionSearch):
             f"predictor(s), refined up to {sizing.refinements} times by {sizing.failures} failures among "
             f"{sizing.batch} rows of the pool, each pair scored on all {sizes.dev} rows of dev.",
             reply_tokens=self.writing.max_tokens,
+            read_characters=(self.writing.max_length or MAX_LENGTH) + self.longest_demonstration + CASE,
         )
 
     # sizes
@@ -232,7 +240,7 @@ class ABO(InstructionSearch):
             return []
         bench, rows = turn.bench, next(turn.batches)
         found = [(pair, cases(bench, pair.candidate, rows)) for pair in pairs]
-        found.sort(key=lambda one: -sum(case.outcome.score for case in one[1]))
+        found.sort(key=lambda one: -self._reward(*one))
         ran: list[Ran] = []
         for pair, traced in found:
             if ran and turn.purse.left < len(bench.dev):
@@ -246,19 +254,24 @@ class ABO(InstructionSearch):
         turn.ran += ran
         return ran
 
+    def _reward(self, pair: Pair, ran: Sequence[Case]) -> float:
+        """The mean score on the batch but for the row that is demonstrated, less what the prompt's length costs."""
+        scores = [case.outcome.score for case in ran if case.example != pair.draft.row]
+        mean = sum(scores) / len(scores) if scores else 0.0
+        cost = self.writing.token_cost
+        return mean if cost is None else mean - cost.of(pair.candidate)
+
     def _finds_failures(self, turn: Turn, current: Ran) -> bool:
         """Whether there are failures to examine and the means for it; runs further batches while there are none."""
         needed = turn.sizing.failures + turn.sizing.pair(len(turn.bench.dev))
         for _ in range(BATCHES):
-            if turn.purse.left < needed:
-                return False
-            if current.unexamined:
-                return True
-            current.unexamined = self._failing(
-                current.pair, cases(turn.bench, current.pair.candidate, next(turn.batches))
-            )
-        turn.bench.log("no failures", predictor=turn.stage.predictor)
-        return False
+            if current.unexamined or turn.purse.left < needed:
+                break
+            ran = cases(turn.bench, current.pair.candidate, next(turn.batches))
+            current.unexamined = self._failing(current.pair, ran)
+        if not current.unexamined:
+            turn.bench.log("no failures", predictor=turn.stage.predictor)
+        return bool(current.unexamined) and turn.purse.left >= needed
 
     def _failing(self, pair: Pair, ran: Sequence[Case]) -> list[Case]:
         """The failures to learn from: not on the row whose answer the demonstration gives."""
@@ -276,8 +289,7 @@ class ABO(InstructionSearch):
         if others := current.taken(turn.sizing.failures, turn.rng):
             blames = self._blames(turn, current, others, self.writing.temperature, "location, other cases")
         else:
-            warmer = self.writing.temperature + WARMER
-            blames = self._blames(turn, current, examined, warmer, "location, warmer")
+            blames = self._blames(turn, current, examined, self.writing.warmer, "location, warmer")
         return blames if turn.is_news(blames) else []
 
     def _blames(

@@ -13,7 +13,7 @@ from .abo_demonstration import TRIES, Pair, Stage
 from .abo_steps import Blame
 from .base import Round, Score, Workbench
 from .draws import draw
-from .instruction_search import Purse, round_of
+from .instruction_search import Purse, document_of, round_of
 from .reflection import Case, Reflections
 
 REFINEMENTS, CANDIDATES = (6, 4, 3), 3  # to afford where the budget decides, most first
@@ -117,8 +117,8 @@ class Turn:
     def is_news(self, blames: Sequence[Blame]) -> bool:
         """Whether any reason is one that no earlier examination gave. Repetitions within one agree, and are welcome."""
         is_new = [self.said.is_new(blame.reason) for blame in blames]
-        if blames and not any(is_new):
-            self.bench.log("reflection repeated", predictor=self.stage.predictor, count=len(blames))
+        for blame in blames if not any(is_new) else ():
+            self.bench.log("reflection repeated", predictor=self.stage.predictor, text=blame.reason[:500])
         return any(is_new)
 
     def round(self, name: str, best: Ran | None, *, is_accepted: bool) -> Round:
@@ -143,9 +143,8 @@ class Turn:
         return "obedience cannot be seen" if self.stage.place is None else "obedience not measured"
 
     def _keep(self) -> None:
-        number = self.bench.student.predictors.index(self.stage.predictor) + 1
         self.bench.keep(
-            "abo" if number == 1 else f"abo-{number}",
+            document_of(self.bench, "abo", self.stage.predictor),
             {
                 "predictor": self.stage.predictor,
                 "task": self.task,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from ..signatures.candidate import Candidate
-from .bandits import UCB, Contest, Filtering, Pull, Selector
-from .base import Forecast, Round, Score, Sizes, Teleprompter, Workbench
+from .bandits import UCB, Contest, Filtering, Selector
+from .base import Forecast, Round, Sizes, Teleprompter, Workbench
+from .finalists import Scoring, affordable_finalists, final_scores, puller
 from .induction import Mode, Proposal, admitted, induce
 from .metaprompts import MetaPrompt, load, own
-
-Scoring: TypeAlias = Literal["execution", "likelihood"]
 
 MOST_CANDIDATES = 50  # where the budget decides: the paper's number; human level was reached with 64
 
@@ -178,11 +177,6 @@ class APE(Teleprompter):
         return both if self.mode == "both" else {self.mode: both[self.mode]}
 
 
-def affordable_finalists(wanted: int, executions: int, dev: int) -> int:
-    """Full scores take at most half of the money, so that there is a choice to make before them."""
-    return max(1, min(wanted, executions // (2 * max(1, dev))))
-
-
 def scoring_refusal(scoring: Scoring, student: Candidate) -> str:
     """Why the labels of a program say nothing of its predictors, or ""."""
     if scoring == "execution" or len(student.predictors) == 1:
@@ -191,35 +185,3 @@ def scoring_refusal(scoring: Scoring, student: Candidate) -> str:
         f"scoring='likelihood' reads the labels after one predictor's prompt; this program has "
         f"{len(student.predictors)}: {', '.join(student.predictors)}. Use scoring='execution'."
     )
-
-
-def puller(bench: Workbench, arms: Sequence[Candidate], made: Mapping[Candidate, Proposal], scoring: Scoring) -> Pull:
-    """Rewards of candidates on rows of dev, both by number. made: where they come from; those not in it are known."""
-
-    def pull(chosen: Sequence[int], examples: Sequence[int]) -> list[Sequence[float]]:
-        candidates, rows = [arms[arm] for arm in chosen], [bench.dev[number] for number in examples]
-        if scoring == "likelihood":
-            return [bench.label_logprobs(candidate, rows) for candidate in candidates]
-        if len(rows) < len(bench.dev):
-            return [score.values for score in bench.score(candidates, rows)]
-        return [
-            (full_score(bench, one, made[one]) if one in made else bench.score([one], rows)[0]).values
-            for one in candidates
-        ]
-
-    return pull
-
-
-def full_score(bench: Workbench, candidate: Candidate, made: Proposal) -> Score:
-    """On all of dev, which records the candidate: so it says where it comes from."""
-    return bench.score([candidate], origin=made.origin, parents=[made.parent])[0]
-
-
-def final_scores(bench: Workbench, best: Score, finalists: Mapping[Candidate, Proposal]) -> Score:
-    """The best of the incumbent and the finalists on all of dev; the incumbent when they are equal."""
-    # One after the other, best guess first: when the budget ends here, what was scored counts.
-    for finalist, made in finalists.items():
-        score = full_score(bench, finalist, made)
-        if score.mean > best.mean:
-            best = score
-    return best

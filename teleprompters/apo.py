@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
-from .ape import affordable_finalists, full_score, puller
 from .apo_expand import APOMetaPrompts, Expander, Expansion, hardness_of, minibatches
-from .asking import Writing
+from .asking import MAX_LENGTH, Writing
 from .bandits import UCB, Contest, Pull, Selector, SuccessiveHalving
 from .base import Forecast, Round, Sizes, Workbench
 from .demonstrations.difficulty import Difficulty
+from .finalists import affordable_finalists, full_score, puller
 from .induction import Proposal
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
+from .reflection import CASE
 
 MOST_ROUNDS = 6  # the paper's number; its curves are flat or fall after 3
 LEAST_ROUNDS = 3  # that the sizes should allow
@@ -138,7 +139,7 @@ class APO(InstructionSearch):
             share = max(0, purse.left - sizes.finals) // max(1, sizes.rounds + 1 - number)
             contest = self._contest(len(arms), len(bench.dev), sizes, share)
             order = list(range(len(arms)))
-            for standings in self.selector.rounds(contest, self._pull(bench, arms, len(beam), made), rng):
+            for standings in self.selector.rounds(contest, self._pull(bench, arms, set(successors), made), rng):
                 order = standings.ranking
             beam = [arms[arm] for arm in order[: sizes.beam]]
             if beam[0] in made and purse.left >= sizes.finals:
@@ -183,6 +184,7 @@ class APO(InstructionSearch):
             summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
             f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
             f"successors each, selected on dev.",
+            read_characters=2 * (self.writing.max_length or MAX_LENGTH) + each.expansion.errors * CASE,
             reply_tokens=max(
                 max(1, each.expansion.paraphrases) * self.writing.max_tokens,
                 0 if difficulty is None else difficulty.reply_tokens,
@@ -233,14 +235,16 @@ class APO(InstructionSearch):
     def _contest(self, arms: int, dev: int, sizes: _Sizes, share: int) -> Contest:
         return Contest(arms, dev, sizes.beam, min(share, self.predictions or share))
 
-    def _pull(self, bench: Workbench, arms: Sequence[Candidate], parents: int, made: dict[Candidate, Proposal]) -> Pull:
-        """Rewards on rows of dev, less what the length of a prompt costs. parents: how many arms are no successors."""
+    def _pull(
+        self, bench: Workbench, arms: Sequence[Candidate], new: Set[Candidate], made: Mapping[Candidate, Proposal]
+    ) -> Pull:
+        """Rewards on rows of dev, less what the prompt's length costs. new: arms that have to be better than equal."""
         pull = puller(bench, arms, made, "execution")
         cost = self.writing.token_cost
         prices = [0.0 if cost is None else cost.of(candidate) for candidate in arms]
 
         def net(chosen: Sequence[int], examples: Sequence[int]) -> list[list[float]]:
-            deducted = [prices[arm] + (NEW if arm >= parents else 0.0) for arm in chosen]
+            deducted = [prices[arm] + (NEW if arms[arm] in new else 0.0) for arm in chosen]
             rewards = zip(deducted, pull(chosen, examples), strict=True)
             return [[value - less for value in values] for less, values in rewards]
 

@@ -93,7 +93,7 @@ class APOMetaPrompts:
 class Expander:
     """Expands the prompts of one predictor's beam, round after round.
 
-    price: what the meta-prompt for edits says of the cost of tokens. preference: what successors are compared by.
+    told_cost: what the meta-prompt for edits says of the price of tokens. preference: what successors are compared by.
     """
 
     bench: Workbench
@@ -102,7 +102,7 @@ class Expander:
     metaprompts: APOMetaPrompts
     writing: Writing
     threshold: float
-    price: Callable[[Candidate], str]
+    told_cost: Callable[[Candidate], str]
     preference: Callable[[Score], float]
     rng: random.Random
 
@@ -158,7 +158,7 @@ class Expander:
                 **self._about(gradient.about),
                 reason=gradient.text,
                 count="an instruction" if count == 1 else f"{count} different instructions",
-                cost=self.price(gradient.about.candidate),
+                cost=self.told_cost(gradient.about.candidate),
             )
             for gradient in gradients
         ]

@@ -11,6 +11,9 @@ from .token_cost import TokenCost
 
 Found = TypeVar("Found")
 
+MAX_LENGTH = 4000  # characters that the bench admits in an instruction
+WARMER, WARMEST = 0.3, 2.0  # what a temperature is raised by where another answer is wanted, and up to what
+
 
 @dataclass(frozen=True)
 class Writing:
@@ -20,7 +23,7 @@ class Writing:
     None: the bench's own limit of 4000. token_cost: what a long prompt costs, told to the optimizer LM and deducted
     where candidates are compared; None: nothing.
 
-    Raises ValueError on a limit below 1 or a negative temperature.
+    Raises ValueError on a limit below 1 or a temperature that servers do not take.
     """
 
     temperature: float = 1.0
@@ -29,8 +32,17 @@ class Writing:
     token_cost: TokenCost | None = None
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.max_tokens < 1 or (self.max_length is not None and self.max_length < 1):
-            raise ValueError(f"{self}: the temperature is at least 0, limits are at least 1.")
+        if (
+            not 0 <= self.temperature <= WARMEST
+            or self.max_tokens < 1
+            or (self.max_length is not None and self.max_length < 1)
+        ):
+            raise ValueError(f"{self}: the temperature lies between 0 and {WARMEST:g}, limits are at least 1.")
+
+    @property
+    def warmer(self) -> float:
+        """The temperature for an answer that is to differ from the last one."""
+        return min(WARMEST, self.temperature + WARMER)
 
 
 def ask_for(

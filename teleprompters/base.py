@@ -238,13 +238,15 @@ class Workbench(Protocol):
 class Remaining:
     """What the search account still holds, worst cases deducted; None where the budget does not limit.
 
-    evaluations: how many executions of the student would still fit.
+    evaluations: how many executions of the student are sure to fit, at their worst case.
+    expected: how many are likely to fit, at what calls have cost so far. The same where only calls are limited.
     """
 
     calls: int | None
     tokens: int | None
     usd: float | None
     evaluations: int
+    expected: int
 
 
 @dataclass(frozen=True)
@@ -252,12 +254,14 @@ class Forecast:
     """What a search expects to do with a budget: optimizer calls, executions of a candidate, and a sentence.
 
     reply_tokens: the most that the replies of one optimizer call may have together (n times max_tokens).
+    read_characters: the most characters that its request may have beyond what an execution reads.
     """
 
     asks: int
     executions: int
     summary: str
     reply_tokens: int = 0
+    read_characters: int = 0
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,11 @@ def admitted(
     """The candidates that passed the guard rails, in the order proposed, each with the proposal it was made from."""
     made: dict[Candidate, Proposal] = {}
     for parent, children in groupby(proposed, key=lambda proposal: proposal.parent):
-        by_text = {proposal.text: proposal for proposal in children}
-        for candidate in bench.admit(parent, predictor, list(by_text), max_length=max_length):
+        texts, by_text = [], dict[str, Proposal]()
+        for proposal in children:
+            texts.append(proposal.text)
+            by_text.setdefault(proposal.text, proposal)
+        for candidate in bench.admit(parent, predictor, texts, max_length=max_length):
             made.setdefault(candidate, by_text[candidate.prompt(predictor).instruction])
     return made
 

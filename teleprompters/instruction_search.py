@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..signatures.candidate import Candidate
 from .asking import Writing
 from .base import Round, Score, Teleprompter, Workbench
+from .token_cost import prompt_tokens
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,16 @@ class Purse:
 
     @property
     def left(self) -> int:
-        """Executions of the student, or calls to the optimizer LM, that are still to be had."""
-        return max(0, self.bench.remaining.evaluations - self.kept)
+        """Executions of the student, or calls to the optimizer LM, that are likely to be had still."""
+        return max(0, self.bench.remaining.expected - self.kept)
+
+    def sure(self, candidate: Candidate) -> int:
+        """About how many executions of a candidate are sure to fit: long prompts reserve more than the student's."""
+        remaining = self.bench.remaining
+        if remaining.tokens is None and remaining.usd is None:
+            return self.left
+        longer = prompt_tokens(candidate) / max(1, prompt_tokens(self.bench.student))
+        return max(0, int(remaining.evaluations / max(1.0, longer)) - self.kept)
 
 
 class InstructionSearch(Teleprompter):
@@ -41,7 +50,7 @@ class InstructionSearch(Teleprompter):
         bench.score([bench.student])
         paths = bench.student.predictors
         for turn, predictor in enumerate(paths):
-            left = bench.remaining.evaluations
+            left = bench.remaining.expected
             yield from self.improve(bench, predictor, Purse(bench, left - left // (len(paths) - turn)))
 
     @abstractmethod
@@ -56,6 +65,11 @@ class InstructionSearch(Teleprompter):
         """What the meta-prompt says of the price of tokens; "" where nothing is said of it."""
         cost = self.writing.token_cost
         return "" if cost is None else f"\n\n{cost.told(candidate)}"
+
+
+def document_of(bench: Workbench, name: str, predictor: str) -> str:
+    """What a document about one predictor is called in the run folder."""
+    return name if len(bench.student.predictors) == 1 else f"{name}_{predictor}"
 
 
 def round_of(bench: Workbench, name: str, proposed: Sequence[Candidate] = ()) -> Round:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..signatures.candidate import Candidate
-from .ape import APE, MOST_CANDIDATES, affordable_finalists, final_scores, puller, scoring_refusal
+from .ape import APE, MOST_CANDIDATES, scoring_refusal
 from .base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
 from .draws import dealt
+from .finalists import affordable_finalists, final_scores, puller
 from .induction import Proposal, Query, admitted, proposals
 from .metaprompts import MetaPrompt, load, own
 

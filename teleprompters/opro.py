@@ -12,10 +12,10 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.prompt import POSITIONS, Position
-from .ape import affordable_finalists, full_score
-from .asking import Writing, ask_for
+from .asking import MAX_LENGTH, WARMEST, Writing, ask_for
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import draw
+from .finalists import affordable_finalists, full_score
 from .induction import Proposal, admitted, shown_pairs
 from .instruction_search import InstructionSearch, Purse, round_of, wordings
 from .metaprompts import MetaPrompt, load, own
@@ -100,6 +100,8 @@ class OPRO(InstructionSearch):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"OPRO({name}={value}) must be at least 1.")
+        if self.final_temperature is not None and not 0 <= self.final_temperature <= WARMEST:
+            raise ValueError(f"OPRO(final_temperature={self.final_temperature}) lies between 0 and {WARMEST:g}.")
         if self.style not in _METAPROMPTS:
             raise ValueError(f"OPRO(style={self.style!r}): known are {', '.join(map(repr, _METAPROMPTS))}.")
         for position in self.positions or ():
@@ -147,8 +149,12 @@ class OPRO(InstructionSearch):
         yield round_of(bench, f"{predictor}: the start, on {len(rows)} rows", tuple(made))
 
         flat = 0
-        for step in range(sizes.steps):
-            if flat == self.patience or purse.left < sizes.step + sizes.finals:
+        # What was planned may leave something over: repeated proposals cost no score.
+        steps = MOST_STEPS if self.steps is None and sizes.steps else sizes.steps
+        for step in range(steps):
+            # The last step makes do with what is left.
+            proposals = min(sizes.proposals, (purse.left - sizes.finals) // sizes.candidate)
+            if flat == self.patience or proposals < 1 or purse.sure(trajectory.best) < sizes.finals:
                 break
             # What other searches have found meanwhile; it was scored before, so it costs nothing.
             known = [score.candidate for score in wordings(bench, incumbent, predictor)]
@@ -156,7 +162,7 @@ class OPRO(InstructionSearch):
             before = trajectory.best
             shown = [pairs[row] for row in exemplars.choose(trajectory, bench.rng(f"OPRO {predictor} step {step}"))]
             request = self._meta_prompt(incumbent, predictor, trajectory, shown)
-            texts = self._ask(bench, request, sizes.proposals, self._temperature(step, sizes.steps))
+            texts = self._ask(bench, request, proposals, self._temperature(step, sizes.steps))
             # Replies that were asked for again have cost more than was reckoned with.
             new = _affordable(purse, sizes, self._admitted(bench, incumbent, predictor, texts, f"step {step + 1}"))
             trajectory.extend(self._scored(bench, incumbent, new, rows))
@@ -164,7 +170,7 @@ class OPRO(InstructionSearch):
             made.update(new)
             yield round_of(bench, f"{predictor}: step {step + 1}, {len(new)} on {len(rows)} rows", tuple(new))
             flat = 0 if trajectory.best != before else flat + 1
-        if flat and flat == self.patience:
+        if flat == self.patience:
             bench.log("stopped: the trajectory stagnates", predictor=predictor)
 
         finalists = [candidate for candidate in trajectory.descending() if candidate in made][: sizes.finalists]
@@ -177,7 +183,7 @@ class OPRO(InstructionSearch):
 
     def forecast(self, sizes: Sizes) -> Forecast:
         each = self._sizes(sizes.executions // max(1, sizes.predictors), sizes.dev, len(set(self.positions or ())))
-        candidates = each.steps * each.proposals
+        candidates = each.candidates
         # With no money for a step there is nothing to be scored but what was given.
         at_all = candidates or self.seeds or self.positions
         executions = each.start + candidates * (each.candidate - 1) + each.finals if at_all else 0
@@ -188,6 +194,7 @@ class OPRO(InstructionSearch):
             f"instructions, each scored on {each.rows} of {sizes.dev} rows of dev"
             + (f", the best {each.finalists} on all of them." if each.finals else "."),
             reply_tokens=each.proposals * self.writing.max_tokens,
+            read_characters=self.shown.instructions * (self.writing.max_length or MAX_LENGTH),
         )
 
     # sizes
@@ -205,8 +212,8 @@ class OPRO(InstructionSearch):
         spend = max(0, money - finals - start)
         each = 1 + rows + watched
         proposals = self.proposals or next((k for k in (8, 4, 2) if spend >= LEAST_STEPS * k * each), 1)
-        steps = min(self.steps or MOST_STEPS, spend // (proposals * each))
-        return _Sizes(rows, proposals, steps, finalists, each, start, finals)
+        candidates = min((self.steps or MOST_STEPS) * proposals, spend // each)
+        return _Sizes(rows, proposals, candidates, finalists, each, start, finals)
 
     # moves
 
@@ -232,7 +239,7 @@ class OPRO(InstructionSearch):
 
     def _temperature(self, step: int, steps: int) -> float:
         first, last = self.writing.temperature, self.final_temperature
-        return first if last is None else first + (last - first) * step / max(1, steps - 1)
+        return first if last is None else first + (last - first) * min(1.0, step / max(1, steps - 1))
 
     def _ask(self, bench: Workbench, request: str, proposals: int, temperature: float) -> list[str]:
         (texts,) = ask_for(
@@ -284,20 +291,21 @@ class OPRO(InstructionSearch):
 class _Sizes:
     """What a predictor's search does.
 
-    candidate: what one costs, its proposal included. start, finals: what the beginning and the end cost.
+    candidates: in all; the last step may have fewer than the others. candidate: what one costs, its proposal included.
+    start, finals: what the beginning and the end cost.
     """
 
     rows: int
     proposals: int
-    steps: int
+    candidates: int
     finalists: int
     candidate: int
     start: int
     finals: int
 
     @property
-    def step(self) -> int:
-        return self.proposals * self.candidate
+    def steps(self) -> int:
+        return -(-self.candidates // self.proposals)
 
 
 def _affordable(purse: Purse, sizes: _Sizes, made: Mapping[Candidate, Proposal]) -> dict[Candidate, Proposal]:

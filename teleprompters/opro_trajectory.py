@@ -56,8 +56,8 @@ class Exemplars:
 
     rule: "random": others at every step. "constant": the same at every step. "most_often_wrong": those that most
         instructions so far got wrong. "currently_wrong": those that most of the instructions shown got wrong.
-    count: how many. rows, threshold: for the two wrong ones, every instruction is run on so many rows of the pool, and
-        a score below the threshold is wrong.
+    count: how many. rows, threshold: for the two wrong ones, every instruction of this search is run on so many rows of
+        the pool, and a score below the threshold is wrong. What other searches found counts as wrong nowhere.
     """
 
     rule: Rule = "random"
@@ -69,8 +69,8 @@ class Exemplars:
         known = ("random", "constant", "most_often_wrong", "currently_wrong")
         if self.rule not in known:
             raise ValueError(f"Exemplars(rule={self.rule!r}): known are {', '.join(map(repr, known))}.")
-        if self.count < 1 or self.rows < 1:
-            raise ValueError(f"{self}: count and rows are at least 1.")
+        if self.count < 1 or self.rows < 1 or not math.isfinite(self.threshold):
+            raise ValueError(f"{self}: count and rows are at least 1, the threshold is a score.")
 
     @property
     def shows_errors(self) -> bool:
@@ -107,7 +107,7 @@ class Trajectory:
         """What is shown: the best ones, worst first and of equals the latest last; then none below the threshold."""
         best = sorted(self._scores.values(), key=self.preference)[-self.shown.instructions :]
         threshold = self.shown.threshold
-        return [score for score in best if threshold is None or score.mean >= threshold]
+        return [score for score in best if threshold is None or self.preference(score) >= threshold]
 
     # as text
 
@@ -133,7 +133,7 @@ class Trajectory:
         """The beginning of the next item of the list: the highest precision, or more than any there is."""
         if self._are_shares:
             return f"Precision: {self.shown.buckets or 1} <TEXT>"
-        return f"Precision: {math.floor(max(score.mean for score in self._scores.values())) + 1} <TEXT>"
+        return f"Precision: {math.floor(max(map(self.preference, self._scores.values()))) + 1} <TEXT>"
 
     @property
     def _buckets(self) -> int | None:

@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
-from .asking import Writing
+from .asking import MAX_LENGTH, Writing
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import dealt, draw
-from .instruction_search import InstructionSearch, Purse, round_of, wordings
+from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
 from .prompt_agent_transition import CALLS, PromptAgentMetaPrompts, Transition
 from .prompt_agent_tree import Node, Planning, Tree
+from .reflection import CASE
 
 Strategy: TypeAlias = Literal["mcts", "beam", "greedy", "monte_carlo"]
 Choice: TypeAlias = Generator[Round, None, Node]  # the rounds, and in the end the prompt that comes out
@@ -79,9 +80,11 @@ class PromptAgent(InstructionSearch):
     Raises ValueError on sizes below 1 and on an unknown strategy.
     Source: Wang et al. 2023, arXiv 2310.16427, sections 3 and 4, appendices. Differs on purpose: rewards and errors
     come from different rows (dev, pool); returns are means, so that visited and unvisited prompts can be compared
-    (`paper()` has the sums); finished branches are not selected; what others find stands below the root, from the start
-    and before every iteration; an edit is not paid for a reflection that only repeats an earlier one; when nothing goes
-    wrong the redraws end.
+    (`paper()` has the sums); finished branches are not selected; a prompt of which nothing new came is tried twice
+    more; what others find stands below the root, from the start and before every iteration or level; an edit is not
+    paid for a reflection that only repeats an earlier one; when nothing goes wrong the redraws end; "beam" makes
+    `width` batches for each prompt of a level (released: three prompts of one batch, below a root that is expanded
+    first).
     """
 
     strategy: Strategy = "mcts"
@@ -174,18 +177,22 @@ class PromptAgent(InstructionSearch):
         """The best of the last level that was reached; a better one on the way there is among the finalists."""
         beam = [growth.tree.root]
         for level in range(1, growth.shape.depth + 1):
-            made = [child for node in beam for child in growth.expand(node, level)]
-            children = [child for node in beam for child in node.children]
-            if not made:
+            planted = growth.plant(level)
+            made: list[Node] = []
+            while not made and growth.affords_more and any(not node.end for node in beam):
+                made = [child for node in beam if not node.end for child in growth.expand(node, level)]
+            if not (made or planted):
                 break
+            children = list(dict.fromkeys([*planted, *(child for node in beam for child in node.children)]))
             beam = sorted(children, key=lambda child: -child.reward)[: growth.shape.beam]
             yield growth.round(f"level {level}", made)
         return beam[0]
 
     def monte_carlo(self, growth: Growth) -> Choice:
         for iteration in range(1, growth.shape.iterations + 1):
+            growth.plant(iteration)
             made = growth.expand(growth.tree.root, iteration)
-            if not made:
+            if growth.tree.root.end or not growth.affords_more:
                 break
             yield growth.round(f"iteration {iteration}", made)
         return growth.tree.ranking()[0]
@@ -244,6 +251,7 @@ class PromptAgent(InstructionSearch):
             f"predictor(s), {shape.width} to an expansion and at most {shape.depth} levels deep, scored on "
             f"{shape.rows} rows of dev{full}.",
             reply_tokens=self.writing.max_tokens,
+            read_characters=(shape.depth + 1) * (self.writing.max_length or MAX_LENGTH) + self.batch * CASE,
         )
 
     # the tree at the start
@@ -307,14 +315,15 @@ class Growth:
     def _transitions(self) -> int:
         return min(self.shape.transitions - self._made, self.left // self.settings.price(len(self.rows)))
 
-    def plant(self, iteration: int) -> None:
+    def plant(self, iteration: int) -> list[Node]:
         """Hangs what others have found since the last time below the root: the best `width` of it, at no cost."""
         root, held = self.tree.root, {node.candidate for node in self.tree.nodes} | self._met
         found = [one for one in wordings(self.bench, root.candidate, self.predictor) if one.candidate not in held]
         self._met.update(one.candidate for one in found)
-        for known in found[: self.shape.width]:
-            reward = self.settings.known_reward(known, self.rows)
-            self.tree.add(root, known.candidate, reward, iteration=iteration)
+        return [
+            self.tree.add(root, known.candidate, self.settings.known_reward(known, self.rows), iteration=iteration)
+            for known in found[: self.shape.width]
+        ]
 
     def expand(self, node: Node, iteration: int) -> list[Node]:
         """New nodes below this one, with their rewards: of `width` batches, or of as many as can be paid."""
@@ -324,12 +333,13 @@ class Growth:
         self._made += count
         path = [above.candidate for above in self.tree.path(node)]
         spare = self.left - count * self.settings.price(len(self.rows))
-        edits = {edit.text: edit for edit in reversed(self.transition(path, count, spare))}
-        max_length = self.settings.writing.max_length
-        admitted = self.bench.admit(node.candidate, self.predictor, list(reversed(edits)), max_length=max_length)
-        node.expanded = True
+        made = self.transition(path, count, spare)
+        edits = {edit.text: edit for edit in reversed(made)}
+        texts, max_length = [edit.text for edit in made], self.settings.writing.max_length
+        admitted = self.bench.admit(node.candidate, self.predictor, texts, max_length=max_length)
+        node.expanded = bool(admitted)
         if not admitted:
-            node.end = "nothing new"
+            self.tree.note_barren(node)
         # Replies that had to be asked for again may have eaten the money for the last of them.
         admitted = admitted[: max(0, self.left // len(self.rows))]
         used = [edits[candidate.prompt(self.predictor).instruction] for candidate in admitted]
@@ -368,7 +378,6 @@ class Growth:
 
     def round(self, name: str, nodes: list[Node]) -> Round:
         """What is yielded, after the tree was kept."""
-        several = len(self.bench.student.predictors) > 1
-        document = f"prompt_agent_tree_{self.predictor}" if several else "prompt_agent_tree"
+        document = document_of(self.bench, "prompt_agent_tree", self.predictor)
         self.bench.keep(document, self.tree.to_json(self.predictor))
         return round_of(self.bench, f"{self.predictor}: {name}", [node.candidate for node in nodes])

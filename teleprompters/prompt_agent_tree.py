@@ -11,6 +11,8 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 
 Returns: TypeAlias = Literal["sum", "mean"]
+BARREN = 3  # expansions without anything new after which nothing more is made from a node
+
 End: TypeAlias = Literal["", "depth limit", "pruned", "nothing new"]
 
 
@@ -45,7 +47,8 @@ class Node:
 
     number: its place in the order of making, from 0 for the root. feedback: the action that led here, the optimizer
     LM's words; "" where there was none. iteration: the one that made it; 0 before the first.
-    returns: one for each rollout that went through it. end: why nothing is made from it, or "".
+    returns: one for each rollout that went through it. barren: expansions of which nothing new came. end: why nothing
+    is made from it, or "".
     """
 
     number: int
@@ -56,6 +59,7 @@ class Node:
     iteration: int = 0
     end: End = ""
     expanded: bool = False
+    barren: int = 0
     children: list[Node] = field(default_factory=list)
     returns: list[float] = field(default_factory=list)
 
@@ -71,7 +75,7 @@ class Node:
     @property
     def is_open(self) -> bool:
         """Whether anything is left to be made from it or below it."""
-        return not self.end and (not self.expanded or any(child.is_open for child in self.children))
+        return any(child.is_open for child in self.children) or not (self.end or self.expanded)
 
 
 class Tree:
@@ -97,6 +101,12 @@ class Tree:
         self.nodes.append(node)
         return node
 
+    def note_barren(self, node: Node) -> None:
+        """That an expansion brought nothing new. Writers have bad luck: it ends only after `BARREN` of them."""
+        node.barren += 1
+        if node.barren == BARREN:
+            node.end = "nothing new"
+
     def path(self, node: Node) -> list[Node]:
         """From the root to the node."""
         return [node] if node.parent is None else [*self.path(node.parent), node]
@@ -107,7 +117,7 @@ class Tree:
         Only where something is left to be made: a finished branch costs no iteration.
         """
         node = self.root
-        while node.expanded:
+        while node.expanded or node.end:
             node = max((child for child in node.children if child.is_open), key=self.uct)
         return node
 

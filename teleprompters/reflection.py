@@ -19,7 +19,7 @@ from .induction import as_text
 
 LONGEST = 1500  # characters of one value that are shown
 OVERLAP = 0.6  # share of word triples that two reflections have in common, from which one repeats the other
-WARMER = 0.3  # what is added to the temperature where there are no other errors to show
+CASE = 6 * LONGEST  # characters of a case, about the most
 _WORD = re.compile(r"\w+")
 
 
@@ -46,14 +46,13 @@ def errors(found: Sequence[Case], threshold: float) -> list[Case]:
 def shown(case: Case, candidate: Candidate, predictor: str) -> str:
     """A case in words: inputs, what was answered and what was expected, score, and what the metric says.
 
-    Of a program with several predictors every step is shown, with a mark at the one whose instruction is in question,
-    so that a reader can tell which of them went wrong. A reply that could not be used is shown as it was.
+    Of a program that makes several calls every one is shown, with a mark at the predictor whose instruction is in
+    question, so that a reader can tell which of them went wrong. A reply that could not be used is shown as it was.
     """
     outcome = case.outcome
     lines = _values("Input", case.example.input_values)
-    if len(candidate.predictors) == 1:
-        schema = candidate.prompt(predictor).schema
-        lines += _answer(outcome.trace[-1], schema) if outcome.trace else []
+    if len(candidate.predictors) == 1 and len(outcome.trace) <= 1:
+        lines += [line for step in outcome.trace for line in _answer(step, candidate.prompt(step.path).schema)]
     else:
         for number, step in enumerate(outcome.trace, start=1):
             mark = " (the predictor whose instruction is to be improved)" if step.path == predictor else ""
@@ -179,7 +178,7 @@ def reflect(
     same = [group for group, instead in zip(stale, other, strict=True) if instead is None]
     for again, temperature, how in (
         (changed, writing.temperature, "other cases"),
-        (same, writing.temperature + WARMER, "warmer"),
+        (same, writing.warmer, "warmer"),
     ):
         if again:
             found += new(again, ask(again, temperature, f"{purpose}, {how}"))

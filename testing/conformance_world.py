@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 ProgramKind: TypeAlias = Literal["one predictor", "several predictors"]
 Writer: TypeAlias = Callable[[str, int], str]  # (text of the request, number of the draw) -> what the optimizer LM says
 
+_NOTE = ("`note`", "<note>", '"note"', "a note")  # how formats and the program's own instruction name the field
 PLENTY = 260  # calls: room for a search and a final comparison
 SEAL = "sealed-4f7c1e"  # stands in every held-out row and nowhere else
 
@@ -77,8 +78,8 @@ def work(messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> str:
     question, told = str(messages[-1]["content"]), "\n".join(str(message["content"]) for message in messages[:-1])
     numbers = re.findall(r"Ticket (\d+)", question)
     number = int(numbers[-1]) if numbers else 0
-    # The first of two predictors writes a note; the second is shown it.
-    writes_note = "note" in (told + question).lower() and "Note on" not in question
+    # The first of two predictors writes a note; the second is shown it. A format may use the word for its own ends.
+    writes_note = any(mark in (told + question).lower() for mark in _NOTE) and "Note on" not in question
     skill = 0.3 + 0.6 * fraction("skill", told)
     right = fraction("answer", number, told) < skill
     value = {True: _label(number), False: "no" if _label(number) == "yes" else "yes"}[right]

@@ -321,3 +321,22 @@ def test_the_preference_of_the_search_decides_what_is_best_and_becomes_the_final
         assert worst in known[-1].prompt("self").instruction
         assert compiled.evidence["lineage"][-1]["candidate"] == known[0].digest
         assert best in compiled.finalist().candidate.prompt("self").instruction
+
+
+# what is left
+
+
+@pytest.mark.parametrize("budget", [{"calls": 400}, {"tokens": 300_000}, {"calls": 400, "tokens": 10**9}], ids=str)
+def test_what_is_likely_to_fit_is_at_least_what_is_sure_to_and_the_same_where_calls_are_limited(on_bench, budget):
+    def search(bench):
+        bench.score([bench.student])
+        bench.ask([QUESTION], purpose="test")
+        return bench.remaining
+
+    _, left = on_bench(search, budget=b.Budget(**budget))
+    if "calls" in budget:
+        assert left.expected == left.evaluations == left.calls
+    else:
+        # Replies are reserved at 1000 tokens each and have a few.
+        assert left.expected > 3 * left.evaluations > 0
+        assert left.expected * 50 < left.tokens

@@ -51,7 +51,10 @@ def rows(count, start=0, **columns):
 
 @dataclass
 class FakeBench:
-    """score_of(candidate, example) -> float; reply_of(prompt, draw number) -> text; budget: executions and asks."""
+    """score_of(candidate, example) -> float; reply_of(prompt, draw number) -> text; budget: executions and asks.
+
+    preference: what `known` is ranked by, as on the real bench, where it is the search's own.
+    """
 
     student: Candidate
     pool: tuple
@@ -60,6 +63,7 @@ class FakeBench:
     reply_of: object = lambda prompt, draw: f"Proposal {draw}."
     trace_of: object = lambda candidate, example: ()
     budget: int = 10**6
+    preference: object = lambda score: score.mean
     asked: list = field(default_factory=list)
     executed: list = field(default_factory=list)
     recorded: list = field(default_factory=list)
@@ -77,11 +81,11 @@ class FakeBench:
 
     @property
     def known(self):
-        return sorted((score for score, *_ in self.recorded), key=lambda score: -score.mean)
+        return sorted((score for score, *_ in self.recorded), key=lambda score: -self.preference(score))
 
     @property
     def remaining(self):
-        return Remaining(self.budget, None, None, self.budget)
+        return Remaining(self.budget, None, None, self.budget, self.budget)
 
     def _pay(self):
         if self.budget <= 0:

@@ -222,6 +222,26 @@ def test_steps_that_make_no_error_are_not_refined(open_world):
     assert sum(example in world.pool for _, example in world.executed) == 4 * 4  # and three batches more to be sure
 
 
+def test_failures_that_stand_only_in_the_last_batch_that_is_searched_for_them_are_examined(open_world):
+    ran = []
+
+    def score(candidate, example):
+        if not listed(candidate) or example.place.startswith("row 1000"):
+            return 0.0
+        if example.place.startswith("row 10") and len(example.place) == len("row 1000"):
+            return 0.4
+        ran.append(example.place)
+        return float(len(ran) <= 3 * 4)  # the pair's own batch, and two more without a failure
+
+    world = open_world(score, pool=16)
+    rounds = list(ABO(refinements=1, candidates=1, batch=4, failures=4).search(world))
+    examined = [re.search(r"Input: (review \d+)", text)[1] for _, text in world.asked if kind(text) == "locate"]
+    assert {f"row {name.split()[1]}" for name in examined} <= set(ran[12:16])
+    assert len(examined) >= 3  # the row that is demonstrated may be among them
+    assert "no failures" not in [event for event, _ in world.events]
+    assert [done.name.split(":")[1].strip() for done in rounds] == ["steps", "refinement 1"]
+
+
 def test_the_demonstrated_row_is_never_examined(open_world):
     world = open_world(by_count(three=0.4), pool=3)
     list(ABO(refinements=1, candidates=1).search(world))
@@ -240,7 +260,7 @@ def test_reasons_that_repeat_earlier_ones_are_answered_by_other_failures_then_by
     purposes = [purpose for purpose, _ in world.asked]
     assert purposes.count("refinement") == 1
     assert purposes.count("location, other cases") == 3
-    assert [event for event, _ in world.events].count("reflection repeated") == 2
+    assert [event for event, _ in world.events].count("reflection repeated") == 6
     assert rounds[-1].name == "self: refinement 2: no pair"
     first = {text for purpose, text in world.asked if purpose == "location"}
     assert not first & {text for purpose, text in world.asked if purpose == "location, other cases"}
@@ -324,9 +344,10 @@ def test_steps_that_were_reworded_on_the_side_get_their_old_text_back(open_world
 def test_steps_that_cannot_be_read_are_asked_for_once_more_and_then_dropped(bench):
     world = bench(lambda candidate, example: 0.5, reply_of=lambda prompt, draw: "Think.")
     rounds = list(ABO(candidates=2).search(world))
-    assert [purpose for purpose, _ in world.asked] == ["steps"] * 2 + ["steps, once more"] * 2
-    assert [event for event, _ in world.events] == ["reply dropped"] * 2
-    assert [done.name for done in rounds] == ["self: steps: no pair"]
+    # Three starts, and then it gives up.
+    assert [purpose for purpose, _ in world.asked] == 3 * (["steps"] * 2 + ["steps, once more"] * 2)
+    assert [event for event, _ in world.events] == ["reply dropped"] * 6
+    assert [done.name for done in rounds] == ["self: steps: no pair"] * 3
     assert rounds[-1].best.candidate == world.student
 
 
@@ -335,7 +356,14 @@ def test_steps_that_cannot_be_read_are_asked_for_once_more_and_then_dropped(benc
 
 def test_a_demonstration_that_is_no_good_is_written_anew_told_why_three_times_in_all(open_world):
     tries = iter(
-        ["<demonstration>Step 1: x. Step 3: y.</demonstration>", "Step 1 Step 2 Step 3: it is neither of them", ""]
+        [
+            *(
+                "<demonstration>Step 1: x. Step 3: y.</demonstration>",
+                "Step 1 Step 2 Step 3: it is neither of them",
+                "",
+            ),
+            *[""] * 6,  # of two more starts
+        ]
     )
 
     def reply(prompt, draw):
@@ -344,12 +372,25 @@ def test_a_demonstration_that_is_no_good_is_written_anew_told_why_three_times_in
     world = open_world(by_count(three=0.4), reply_of=reply)
     rounds = list(ABO(candidates=1).search(world))
     asked = [(purpose, text) for purpose, text in world.asked if kind(text) == "demonstration"]
-    assert [purpose for purpose, _ in asked] == ["demonstration", *["demonstration, once more"] * 2]
+    assert [purpose for purpose, _ in asked] == 3 * ["demonstration", *["demonstration, once more"] * 2]
     assert "could not be used: Step 2 is not named." in asked[1][1]
     assert re.search(r"could not be used: it does not end in '(positive|negative)'\.", asked[2][1])
     assert ("demonstration dropped", {"predictor": "self", "reason": "it was empty"}) in world.events
-    assert [done.name for done in rounds] == ["self: steps: no pair"]
+    assert [done.name for done in rounds] == ["self: steps: no pair"] * 3
     assert len(world.executed) == 10
+
+
+def test_steps_are_written_anew_when_none_of_their_demonstrations_shows_them_followed(open_world):
+    tries = iter(["No."] * 3)
+
+    def reply(prompt, draw):
+        return (
+            next(tries, None) or obliging(prompt, draw) if kind(prompt) == "demonstration" else obliging(prompt, draw)
+        )
+
+    world = open_world(by_count(three=0.4), reply_of=reply)
+    rounds = list(ABO(refinements=0, candidates=1).search(world))
+    assert [done.name.split(",")[0] for done in rounds] == ["self: steps: no pair", "self: steps: accepted"]
 
 
 def test_a_refined_pair_without_a_demonstration_is_not_run(open_world):
@@ -617,6 +658,21 @@ def test_what_tokens_cost_is_told_to_the_writer_of_steps_and_counts_in_the_gate(
     assert ": refused" in rounds[-1].name  # a point more is not worth the longer prompt
 
 
+def test_the_best_by_preference_is_the_best_that_rounds_name(open_world):
+    abo = ABO(refinements=1, candidates=1, writing=Writing(token_cost=TokenCost(usd_per_million=2.5, penalty=1.0)))
+    world = open_world(by_count(three=0.4, four=0.41), preference=abo.preference)
+    rounds = list(abo.search(world))
+    # Steps and demonstration are longer than they are worth: the student stays the best, by preference.
+    assert max(score.mean for score in world.known) == pytest.approx(0.41)
+    assert [done.best.candidate for done in rounds] == [world.student] * 2
+    assert world.known[0].candidate == world.student
+
+    cheap = ABO(refinements=1, candidates=1, writing=Writing(token_cost=TokenCost(usd_per_million=2.5, penalty=0.05)))
+    world = open_world(by_count(three=0.4, four=0.401), preference=cheap.preference)
+    rounds = list(cheap.search(world))
+    assert [len(listed(done.best.candidate)) for done in rounds] == [3, 3]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -627,6 +683,7 @@ def test_what_tokens_cost_is_told_to_the_writer_of_steps_and_counts_in_the_gate(
         {"examples": 0},
         {"longest_demonstration": 0},
         {"refinements": -1},
+        {"threshold": float("inf")},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong):

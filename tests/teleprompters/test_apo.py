@@ -15,7 +15,7 @@ from burnish.signatures.schema import Field, Schema
 from burnish.teleprompters.apo import APO
 from burnish.teleprompters.apo_expand import APOMetaPrompts, Expansion, hardness_of, minibatches
 from burnish.teleprompters.asking import Writing
-from burnish.teleprompters.bandits import UCB, UCBE, Filtering, SuccessiveHalving, SuccessiveRejects, Uniform
+from burnish.teleprompters.bandits import UCB, UCBE, Filtering, Standings, SuccessiveHalving, SuccessiveRejects, Uniform
 from burnish.teleprompters.base import Origin, Sizes
 from burnish.teleprompters.demonstrations.difficulty import Judge, LabelLogProbability, SuccessRate
 from burnish.teleprompters.demonstrations.pacing import BabyStep, Geometric, Linear, OnePass
@@ -498,18 +498,22 @@ def test_the_best_of_all_rounds_comes_back_even_when_the_beam_has_lost_it(bench)
     assert rounds[-1].best.mean == pytest.approx(0.7)
 
 
-def test_of_equals_the_parents_stay_with_a_selector_that_goes_by_order(bench):
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda selector: type(selector).__name__)
+def test_of_equals_the_parents_stay_with_every_selector(bench, selector):
     world = bench(lambda candidate, example: 0.5, dev=20, reply_of=writing())
-    agent = APO(rounds=3, beam=1, expansion=SMALL, selector=Filtering(subset=3), predictions=40)
+    agent = APO(rounds=3, beam=1, expansion=SMALL, selector=selector, predictions=40)
     beams = [done.proposed for done in agent.search(world) if "stay" in done.name]
     assert beams == [(world.student,)] * 3
 
 
-def test_with_equal_scores_the_student_stays_the_best_whichever_selector_chose_the_beam(bench):
-    for selector in SELECTORS:
-        world = bench(lambda candidate, example: 0.5, dev=20, reply_of=writing())
-        rounds = list(APO(rounds=2, beam=2, expansion=SMALL, selector=selector, predictions=40).search(world))
-        assert rounds[-1].best.candidate == world.student
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda selector: type(selector).__name__)
+def test_with_equal_scores_a_beam_once_full_stays_as_it_is_and_the_student_is_in_it(bench, selector):
+    world = bench(lambda candidate, example: 0.5, dev=20, reply_of=writing_many())
+    rounds = list(APO(rounds=3, beam=2, expansion=SMALL, selector=selector, predictions=60).search(world))
+    first, *later = [done.proposed for done in rounds if "stay" in done.name]
+    assert first[0] == world.student
+    assert [set(beam) for beam in later] == [set(first)] * 2
+    assert rounds[-1].best.candidate == world.student
 
 
 def test_an_instruction_that_is_in_the_beam_already_is_not_tried_twice(bench):
@@ -546,6 +550,24 @@ def test_a_penalty_for_length_counts_in_the_selection_and_only_the_edit_is_told_
     assert not any("a prompt token costs" in text for text in asked(world, "gradient") + asked(world, "paraphrase"))
 
 
+def test_the_best_by_preference_is_the_best_that_rounds_name(bench):
+    long = "Do 50. " + "Mind every word of it. " * 20
+
+    def reply(prompt, draw):
+        if "<reason>" in prompt:
+            return f"<reason>{reason(prompt, draw)}</reason>"
+        return f"<instruction>{long if '<original>' in prompt else 'Do 45.'}</instruction>"
+
+    expansion = Expansion(minibatch=6, groups=1, errors=2, paraphrases=1, successors=3)
+    cost = TokenCost(usd_per_million=0.5, penalty=0.1)
+    agent = APO(rounds=1, beam=2, expansion=expansion, predictions=30, writing=Writing(token_cost=cost))
+    world = bench(score, dev=20, reply_of=reply, preference=agent.preference)
+    rounds = list(agent.search(world))
+    assert [number(done.best.candidate) for done in rounds] == [0, 45, 45]
+    assert number(world.known[0].candidate) == 45
+    assert max(score.mean for score in world.known) == pytest.approx(0.5)
+
+
 def test_a_penalty_for_length_counts_where_successors_are_rejected(bench):
     def reply(prompt, draw):
         if "<reason>" in prompt:
@@ -572,7 +594,7 @@ def classes(labels, **more):
 def errors_shown(world, given, pool, dev):
     world = replace(world, student=given, pool=pool, dev=dev)
     list(APO(rounds=1, beam=1, expansion=Expansion(len(pool), 1, len(pool), paraphrases=0)).search(world))
-    return world, re.search(r"did badly:\n\n(.*)\n\nFind out", asked(world, "gradient")[0], re.DOTALL)[1]
+    return world, re.search(r"did badly:\n\n(.*)\n\nCompare", asked(world, "gradient")[0], re.DOTALL)[1]
 
 
 def test_errors_of_a_task_with_many_classes_show_which_was_given_for_which(bench, step):
@@ -823,6 +845,51 @@ def test_it_starts_from_the_best_that_is_known_and_other_wordings_are_the_first_
     assert [current(text) for text in asked(world, "paraphrase")][3:] == ["Do 50.", "Do 40.", "Do 30."]
     reexecuted = [candidate for candidate, example in world.executed[16:] if not on_pool(example)]
     assert not set(reexecuted) & {world.student, *found}
+
+
+class LatestFirst(Standings):
+    """Of equals the latest is ranked first."""
+
+    @property
+    def ranking(self):
+        return sorted(range(len(self.counts)), key=lambda arm: (-self.mean(arm), -arm))
+
+
+class LatestOfEquals:
+    """Shows all arms the same four rows and prefers the latest of equals."""
+
+    def rounds(self, contest, pull, rng):
+        arms = range(contest.arms)
+        yield LatestFirst.of(contest.arms).after(arms, pull(arms, range(4)))
+
+
+def test_what_others_find_between_two_rounds_is_the_next_beam_where_it_is_the_best(bench, make_student):
+    world = bench(score, dev=20, reply_of=writing())
+    search = APO(rounds=2, beam=2, expansion=SMALL, predictions=80).search(world)
+    next(search), next(search)
+    found = make_student("Do 90.")
+    world.score([found], origin=Origin("Other", "move"))
+    executed = len(world.executed)
+    next(search)
+    assert next(search).proposed[0] == found
+    ran = [candidate for candidate, _ in world.executed[executed:]]
+    assert found not in ran  # it was scored before, so it costs nothing
+    assert list(search)[-1].best.candidate == found
+
+
+@pytest.mark.parametrize("at", ["before its successors", "after its successors"])
+def test_what_others_find_is_as_good_as_a_parent_among_equals_and_successors_are_not(bench, make_student, at):
+    world = bench(lambda candidate, example: 0.5, dev=20, reply_of=writing())
+    search = APO(rounds=2, beam=1, expansion=SMALL, selector=LatestOfEquals()).search(world)
+    next(search)
+    assert next(search).proposed == (world.student,)  # the parent, not the latest of its successors
+    found = make_student("Do 90.")
+    if at == "before its successors":
+        world.score([found], origin=Origin("Other", "move"))
+    next(search)
+    if at == "after its successors":
+        world.score([found], origin=Origin("Other", "move"))
+    assert next(search).proposed == (found,)  # later than the parent, and no worse
 
 
 # settings

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from burnish.teleprompters.asking import Writing, ask_for
@@ -78,7 +80,15 @@ def test_writing_has_defaults_that_any_search_can_use():
     assert Writing(temperature=0.0, max_tokens=1, max_length=1, token_cost=TokenCost(0.0)).temperature == 0.0
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": -0.1}, {"max_tokens": 0}, {"max_length": 0}])
-def test_writing_that_means_nothing_is_refused(wrong):
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": -0.1}, {"temperature": 2.1}, {"temperature": math.nan}, {"max_tokens": 0}, {"max_length": 0}],
+)
+def test_writing_that_means_nothing_or_that_servers_refuse_is_refused(wrong):
     with pytest.raises(ValueError, match="Writing"):
         Writing(**wrong)
+
+
+def test_another_answer_is_asked_for_warmer_but_never_warmer_than_servers_take():
+    warmer = [Writing(temperature=temperature).warmer for temperature in (0.0, 0.7, 1.0, 1.8, 2.0)]
+    assert warmer == pytest.approx([0.3, 1.0, 1.3, 2.0, 2.0])

@@ -190,10 +190,10 @@ def test_what_lies_below_the_threshold_is_left_out_of_the_best_and_nobody_takes_
     scored = (("A.", 0.9), ("B.", 0.8), ("C.", 0.4), ("D.", 0.2))
     assert means(trajectory(Shown(threshold=0.3), *scored)) == [0.4, 0.8, 0.9]
     assert means(trajectory(Shown(instructions=2, threshold=0.3), *scored)) == [0.8, 0.9]
-    # The best two are compared by what they are worth, the threshold is one of scores.
+    # What is compared, with each other and with the threshold, is what they are worth.
     worth = {0.9: 0.1, 0.8: 0.7, 0.4: 0.6, 0.2: 0.2}
     short = trajectory(Shown(instructions=2, threshold=0.5), *scored, preference=lambda score: worth[score.mean])
-    assert means(short) == [0.8]
+    assert means(short) == [0.4, 0.8]
 
 
 def test_a_threshold_above_all_scores_leaves_a_meta_prompt_without_instructions(bench):
@@ -545,6 +545,40 @@ def test_without_patience_it_goes_on_to_the_last_step(bench):
     assert world.events == []
 
 
+def test_what_repeated_proposals_leave_over_pays_for_more_steps_than_were_planned(bench):
+    planned = OPRO(rows=10, proposals=2).forecast(Sizes(pool=20, dev=20, predictors=1, executions=300)).asks // 2
+
+    def repeating(prompt, draw):
+        return f"<instruction>Do {draw if draw % 4 == 0 else 1}.</instruction>"
+
+    def steps(**settings):
+        world = bench(dev=20, reply_of=repeating, budget=20 + 300)
+        rounds = list(OPRO(rows=10, proposals=2, **settings).search(world))
+        return sum(": step " in done.name for done in rounds), world
+
+    made, world = steps(patience=None)
+    assert made > 1.5 * planned
+    # It ends when neither a step nor the full scores that money was kept for could be paid any more.
+    assert world.budget < 2 * (1 + 10) + 10
+    # Every second step brings something better, so patience does not end it sooner; and steps that are given are kept.
+    assert steps(patience=3)[0] == made
+    assert steps(patience=None, steps=planned)[0] == planned
+
+
+def test_steps_beyond_those_planned_end_with_patience_and_keep_the_last_temperature(bench):
+    world = bench(
+        dev=20, reply_of=lambda prompt, draw: f"<instruction>Do {min(draw, 7)}.</instruction>", budget=20 + 60
+    )
+    opro = OPRO(rows=20, proposals=1, patience=5, final_temperature=0.0)
+    assert opro.forecast(Sizes(pool=20, dev=20, predictors=1, executions=60)).asks == 2
+    write = iter([7] * 99)
+    world.reply_of = lambda prompt, draw: f"<instruction>Do {next(write)}.</instruction>"
+    rounds = list(opro.search(world))
+    assert sum(": step " in done.name for done in rounds) == 1 + 5
+    assert world.events[-1] == ("stopped: the trajectory stagnates", {"predictor": "self"})
+    assert world.temperatures == [1.0] + [0.0] * 5
+
+
 # the price of tokens
 
 
@@ -564,6 +598,21 @@ def test_the_writer_is_told_the_price_and_long_prompts_lose_for_it(bench):
         assert list(texts) == order
         assert sorted(numbers, key=int) == list(numbers)  # what is shown is what is compared
         assert number(world.recorded[-1][0].candidate) == (44 if penalty else 50)  # the second step brings 43 and 44
+
+
+def test_the_best_by_preference_is_the_best_that_rounds_name_and_the_one_to_go_on_from(bench):
+    long = "Do 50. " + "Mind every word of it. " * 20
+    replies = iter([long, "Do 42.", "Do 43.", "Do 44."])
+    opro = OPRO(steps=2, proposals=2, writing=Writing(token_cost=TokenCost(usd_per_million=0.5, penalty=0.1)))
+    world = bench(
+        dev=20,
+        preference=opro.preference,
+        reply_of=lambda prompt, draw: f"<instruction>{next(replies)}</instruction>",
+    )
+    rounds = list(opro.search(world))
+    assert [number(done.best.candidate) for done in rounds] == [0, 42, 44, 44]
+    assert number(world.known[0].candidate) == 44
+    assert max(score.mean for score in world.known) == pytest.approx(0.5)
 
 
 def test_nothing_is_said_of_the_price_where_there_is_none(bench):
@@ -735,8 +784,8 @@ def test_what_is_left_open_follows_from_the_budget():
     for executions, said in (
         (60, "up to 0 steps"),
         (150, "up to 5 steps of 1 instructions, each scored on 20 "),
-        (1000, "up to 3 steps of 8 instructions, each scored on 31 "),
-        (10_000, "up to 20 steps of 8 instructions, each scored on 60 "),
+        (1000, "up to 4 steps of 8 instructions, each scored on 31 "),
+        (10_000, "up to 21 steps of 8 instructions, each scored on 60 "),
         (10**6, "up to 200 steps of 8 instructions, each scored on 60 "),
     ):
         assert said in OPRO().forecast(Sizes(pool=50, dev=60, predictors=1, executions=executions)).summary
@@ -780,6 +829,8 @@ def test_a_meta_prompt_of_ones_own_is_a_text_or_a_file_and_part_of_the_settings(
         {"rows": 0},
         {"patience": 0},
         {"finalists": 0},
+        {"final_temperature": 2.1},
+        {"final_temperature": -0.1},
         {"style": "poem"},
         {"positions": ("system", "middle")},
     ],

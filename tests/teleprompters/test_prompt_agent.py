@@ -190,15 +190,65 @@ def test_nothing_is_made_from_a_finished_branch_and_it_costs_no_iteration(bench)
     assert len(asked(world, "rewrite")) == 6
 
 
-def test_a_prompt_of_which_nothing_can_be_made_stands_on_its_path_once(bench):
+def test_a_prompt_of_which_nothing_can_be_made_gets_three_tries_and_stands_on_its_path_once(bench):
     world = bench(score, dev=4, reply_of=lambda prompt, draw: "" if "<instruction>" in prompt else study(prompt, draw))
     rounds = list(PromptAgent(iterations=5, width=2).search(world))
-    assert [purpose for purpose, _ in world.asked] == ["feedback"] * 2 + ["rewrite"] * 2 + ["rewrite, once more"] * 2
-    assert [event for event, _ in world.events] == ["reply dropped"] * 2
+    tried = ["feedback"] * 2 + ["rewrite"] * 2 + ["rewrite, once more"] * 2
+    assert [purpose for purpose, _ in world.asked] == 3 * tried
+    assert [event for event, _ in world.events] == ["reply dropped"] * 6
     tree = tree_of(world)
-    assert tree["rollouts"] == [[0]]
-    assert (tree["nodes"][0]["visits"], tree["nodes"][0]["q"], tree["nodes"][0]["terminal"]) == (1, 0.0, "nothing new")
+    assert tree["rollouts"] == [[0], [0]]  # the first iteration tries twice: as an expansion and in the rollout
+    assert (tree["nodes"][0]["visits"], tree["nodes"][0]["q"], tree["nodes"][0]["terminal"]) == (2, 0.0, "nothing new")
     assert rounds[-1].best.candidate == world.student
+
+
+def fruitless(is_fruitless, *qualities):
+    """As `writing`, but rewrites are empty where is_fruitless(number of the rewrite, instruction to be rewritten)."""
+    write, count = writing(*qualities), 0
+
+    def reply(prompt, draw):
+        nonlocal count
+        if "<instruction>" not in prompt:
+            return study(prompt, draw)
+        count += 1
+        current = re.search(r"<current>\n(.*)\n</current>", prompt)[1]
+        return "" if is_fruitless(count, current) else write(prompt, draw)
+
+    return reply
+
+
+def test_a_root_of_which_nothing_came_is_tried_again_on_other_rows_and_the_search_goes_on(bench):
+    # An expansion has two rewrites, each asked for twice where it is empty: the first two expansions bring nothing.
+    world = bench(score, dev=4, pool=30, reply_of=fruitless(lambda count, current: count <= 8, 40, 50, 60, 70))
+    rounds = list(PromptAgent(iterations=2, depth=2, width=2).search(world))
+    shown = [int(n) for text in asked(world, "feedback")[:6] for n in re.findall(r"Input: review (\d+)", text)]
+    assert sorted(shown) == list(range(30))  # three expansions, of two batches of five rows each
+    assert [number(candidate) for candidate in rounds[1].proposed] == [40, 50, 60, 70]
+    assert tree_of(world)["nodes"][0]["terminal"] == ""
+    assert number(rounds[-1].best.candidate) == 70
+
+
+def test_a_prompt_that_is_given_up_leaves_what_others_have_found_below_it_open(bench, make_student):
+    tree = Tree(make_student("Do 50."), 0.5, 2, Planning())
+    for tries in range(3):
+        assert tree.root.is_open, tries
+        tree.note_barren(tree.root)
+    assert (tree.root.end, tree.root.is_open) == ("nothing new", False)
+    found = tree.add(tree.root, make_student("Do 40."), 0.4)
+    assert tree.root.is_open
+    assert tree.select() is found
+    found.end = "depth limit"
+    assert not tree.root.is_open
+
+
+def test_where_nothing_comes_of_the_root_the_search_goes_on_from_what_others_have_found(bench, make_student):
+    world = bench(score, dev=4, reply_of=fruitless(lambda count, current: current == "Do 50.", 60, 61, 62, 63))
+    world.score([make_student("Do 50."), make_student("Do 40.")], origin=Origin("Other", "move"))
+    rounds = list(PromptAgent(iterations=4, depth=2, width=2).search(world))
+    nodes = tree_of(world)["nodes"]
+    assert (nodes[0]["prompt"], nodes[0]["terminal"]) == ("Do 50.", "nothing new")
+    assert {node["parent"] for node in nodes[3:]} == {1, 2}  # the two that stood below it from the start
+    assert number(rounds[-1].best.candidate) == 63
 
 
 # other strategies
@@ -307,8 +357,9 @@ def test_equal_rewrites_become_one_node(bench):
     world = bench(score, dev=4, reply_of=writing(5, 5, 5, 5, 6, 7))
     rounds = list(PromptAgent(iterations=1, depth=2, width=3).search(world))
     assert [number(candidate) for candidate in rounds[0].proposed] == [5, 6, 7]
-    # What was made before is not made again below it.
+    # What was made before is not made again below it, and every repetition is counted, also those in one batch.
     assert [node["prompt"] for node in tree_of(world)["nodes"]].count("Do 5.") == 1
+    assert world.events == [("rejected", "duplicate")] * 3
 
 
 # rewards, finalists and money
@@ -450,6 +501,23 @@ def test_a_penalty_for_length_counts_in_the_rewards_and_the_writer_is_told_the_p
     assert re.findall(r"Version \d:\n(.*)", asked(world, "rewrite")[2])[1] == "Do 45."
 
 
+def test_the_best_by_preference_is_the_best_that_rounds_name(bench):
+    long = "Do 50. " + "Mind every word of it. " * 20
+
+    def reply(prompt, draw):
+        text = {3: long, 4: "Do 45."}.get(draw, f"Do {draw}.")
+        return f"<instruction>{text}</instruction>" if "<instruction>" in prompt else study(prompt, draw)
+
+    cost = TokenCost(usd_per_million=0.5, penalty=0.1)
+    for reward_rows in (None, 2):
+        agent = PromptAgent(iterations=1, depth=1, width=2, reward_rows=reward_rows, writing=Writing(token_cost=cost))
+        world = bench(score, dev=4, reply_of=reply, preference=agent.preference)
+        rounds = list(agent.search(world))
+        assert [number(done.best.candidate) for done in rounds] == ([45, 45] if reward_rows is None else [0, 45])
+        assert number(world.known[0].candidate) == 45
+        assert max(score.mean for score in world.known) == pytest.approx(0.5)
+
+
 # beside others
 
 
@@ -481,6 +549,37 @@ def test_what_others_find_while_it_is_paused_joins_the_tree_and_costs_nothing(be
     (node,) = [node for node in tree_of(world)["nodes"] if node["prompt"] == "Do 99."]
     assert (node["parent"], node["iteration"]) == (0, 2)
     assert found not in [candidate for candidate, example in world.executed[executed:] if example in world.dev]
+
+
+@pytest.mark.parametrize("strategy", ["beam", "greedy"])
+def test_what_others_find_between_two_levels_competes_with_the_beam_and_costs_nothing(bench, make_student, strategy):
+    world = bench(score, dev=4, reply_of=writing())
+    search = PromptAgent(strategy=strategy, depth=3, width=2).search(world)
+    next(search)
+    found = make_student("Do 90.")
+    world.score([found], origin=Origin("Other", "move"))
+    executed = len(world.executed)
+    next(search)
+    (node,) = [node for node in tree_of(world)["nodes"] if node["prompt"] == "Do 90."]
+    assert (node["parent"], node["iteration"], node["reward"]) == (0, 2, pytest.approx(0.9))
+    rewrites = len(asked(world, "rewrite"))
+    next(search)
+    assert re.findall(r"Version \d:\n(.*)", asked(world, "rewrite")[rewrites]) == ["Classify the review.", "Do 90."]
+    assert found not in [candidate for candidate, example in world.executed[executed:] if example in world.dev]
+    assert number(list(search)[-1].best.candidate) == 90
+
+
+def test_monte_carlo_takes_up_what_others_find_between_two_iterations_and_it_costs_nothing(bench, make_student):
+    world = bench(score, dev=4, reply_of=writing())
+    search = PromptAgent(strategy="monte_carlo", iterations=3, width=2).search(world)
+    next(search)
+    found = make_student("Do 90.")
+    world.score([found], origin=Origin("Other", "move"))
+    executed = len(world.executed)
+    list(search)
+    (node,) = [node for node in tree_of(world)["nodes"] if node["prompt"] == "Do 90."]
+    assert (node["parent"], node["iteration"]) == (0, 2)
+    assert found not in [candidate for candidate, _ in world.executed[executed:]]
 
 
 def test_it_can_be_closed_after_every_round(bench):

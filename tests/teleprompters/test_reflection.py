@@ -9,11 +9,10 @@ from burnish.signatures.candidate import Candidate, Part
 from burnish.signatures.example import Example
 from burnish.signatures.prompt import Prompt
 from burnish.signatures.schema import Field, Schema
-from burnish.teleprompters.asking import Writing
+from burnish.teleprompters.asking import WARMER, Writing
 from burnish.teleprompters.base import Outcome
 from burnish.teleprompters.reflection import (
     LONGEST,
-    WARMER,
     Case,
     Group,
     Reflection,
@@ -107,6 +106,25 @@ def test_of_several_predictors_every_call_is_shown_with_a_mark_at_the_one_in_que
         "Score: 0"
     )
     assert "find (the predictor whose instruction" in shown(case, given, "find")
+
+
+def test_of_one_predictor_that_is_called_several_times_every_call_is_shown_and_the_result(
+    make_student, make_rows, step
+):
+    (row,) = make_rows(1, 4)
+    trace = tuple(step("self", row.input_values, {"label": label}, label) for label in ("negative", "positive"))
+    trace += (step("self", row.input_values, {}, "Neither."),)
+    case = Case(row, Outcome(0.0, {"label": "positive"}, trace=trace))
+    mark = "by predictor self (the predictor whose instruction is to be improved)"
+    assert shown(case, make_student(), "self") == (
+        "Input: review 4\n"
+        f"Call 1, {mark}\n  Read: review 4\n  Answer: negative\n"
+        f"Call 2, {mark}\n  Read: review 4\n  Answer: positive\n"
+        f"Call 3, {mark}\n  Read: review 4\n  Reply, which could not be used: Neither.\n"
+        "Result: positive\n"
+        "Expected: negative\n"
+        "Score: 0"
+    )
 
 
 def test_of_several_predictors_one_whose_reply_could_not_be_used_can_be_told_from_the_others(
