@@ -19,15 +19,19 @@ _HOMES = {
     "ChainOfThought": "signatures.dspy_bridge",
     "Module": "signatures.dspy_bridge",
     "Pipeline": "signatures.pipeline",
+    "FactsStepByStep": "signatures.dspy_facts",
     "load_examples": "signatures.examples",
     # how to search
     "ABO": "teleprompters",
     "APE": "teleprompters",
     "APO": "teleprompters",
+    "CurriculumICL": "teleprompters",
+    "Demonstrations": "teleprompters",
     "IterativeAPE": "teleprompters",
     "OPRO": "teleprompters",
     "PromptAgent": "teleprompters",
     "RandomDemos": "teleprompters",
+    "StepByStep": "teleprompters",
     "Teleprompter": "teleprompters",
     # running it
     "compile": "compiler.compile",
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from .signatures.dspy_bridge import OutputField as OutputField
     from .signatures.dspy_bridge import Predict as Predict
     from .signatures.dspy_bridge import Signature as Signature
+    from .signatures.dspy_facts import FactsStepByStep as FactsStepByStep
     from .signatures.errors import BudgetError as BudgetError
     from .signatures.errors import BudgetSpent as BudgetSpent
     from .signatures.errors import BurnishError as BurnishError
@@ -106,9 +111,12 @@ if TYPE_CHECKING:
     from .teleprompters import APE as APE
     from .teleprompters import APO as APO
     from .teleprompters import OPRO as OPRO
+    from .teleprompters import CurriculumICL as CurriculumICL
+    from .teleprompters import Demonstrations as Demonstrations
     from .teleprompters import IterativeAPE as IterativeAPE
     from .teleprompters import PromptAgent as PromptAgent
     from .teleprompters import RandomDemos as RandomDemos
+    from .teleprompters import StepByStep as StepByStep
     from .teleprompters import Teleprompter as Teleprompter
 
 

@@ -11,12 +11,15 @@ _HOMES = {
     "APE": "ape",
     "APO": "apo",
     "APOMetaPrompts": "apo_expand",
+    "CurriculumICL": "curriculum",
+    "Demonstrations": "demonstrations.demonstrations",
     "Exemplars": "opro_trajectory",
     "Expansion": "apo_expand",
     "Filtering": "bandits",
     "Forecast": "base",
     "InstructionSearch": "instruction_search",
     "IterativeAPE": "iterative_ape",
+    "LabelNoise": "demonstrations.label_noise",
     "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
@@ -29,6 +32,7 @@ _HOMES = {
     "Selector": "bandits",
     "Shown": "opro_trajectory",
     "Sizes": "base",
+    "StepByStep": "step_by_step",
     "SuccessiveHalving": "bandits",
     "SuccessiveRejects": "bandits",
     "Teleprompter": "base",
@@ -65,6 +69,9 @@ if TYPE_CHECKING:
     from .base import Sizes as Sizes
     from .base import Teleprompter as Teleprompter
     from .base import Workbench as Workbench
+    from .curriculum import CurriculumICL as CurriculumICL
+    from .demonstrations.demonstrations import Demonstrations as Demonstrations
+    from .demonstrations.label_noise import LabelNoise as LabelNoise
     from .instruction_search import InstructionSearch as InstructionSearch
     from .iterative_ape import IterativeAPE as IterativeAPE
     from .opro import OPRO as OPRO
@@ -74,6 +81,7 @@ if TYPE_CHECKING:
     from .prompt_agent_transition import PromptAgentMetaPrompts as PromptAgentMetaPrompts
     from .prompt_agent_tree import Planning as Planning
     from .random_demos import RandomDemos as RandomDemos
+    from .step_by_step import StepByStep as StepByStep
     from .token_cost import TokenCost as TokenCost
 
 

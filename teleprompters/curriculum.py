@@ -106,7 +106,7 @@ class CurriculumICL(Teleprompter):
         bench.score([bench.student])
         paths = bench.student.predictors
         for turn, predictor in enumerate(paths):
-            left = bench.remaining.evaluations
+            left = bench.remaining.expected
             yield from self._teach(bench, predictor, Purse(bench, left - left // (len(paths) - turn)))
 
     def forecast(self, sizes: Sizes) -> Forecast:

@@ -54,7 +54,7 @@ class Demonstrations(Teleprompter):
         bench.score([bench.student])
         paths = bench.student.predictors
         for turn, predictor in enumerate(paths):
-            left = bench.remaining.evaluations
+            left = bench.remaining.expected
             purse = Purse(bench, left - left // (len(paths) - turn))
             start = bench.known[0].candidate
             money = max(0, purse.left - len(bench.dev))  # for choosing: one set at least is to be scored

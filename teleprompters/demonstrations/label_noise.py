@@ -93,7 +93,7 @@ class LabelNoise(Teleprompter):
         bench.score([bench.student])
         table: dict[str, dict[str, list[float]]] = {}
         for predictor in bench.student.predictors:
-            supply = supply_of(bench, bench.student, predictor, k=self.k, money=bench.remaining.evaluations)
+            supply = supply_of(bench, bench.student, predictor, k=self.k, money=bench.remaining.expected)
             if len(supply.classes) < 2:
                 bench.log("no label noise: the answers are no classes", predictor=predictor)
                 yield round_of(bench, f"{predictor}: no classes")

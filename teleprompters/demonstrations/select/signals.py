@@ -34,7 +34,7 @@ AT_ONCE = 16  # sets that are executed together before the purse is looked at ag
 
 def purse_of(supply: Supply, share: float = CHOOSING) -> Purse:
     """A purse with a share of the supply's money in it."""
-    return Purse(supply.bench, max(0, supply.bench.remaining.evaluations - int(share * supply.money)))
+    return Purse(supply.bench, max(0, supply.bench.remaining.expected - int(share * supply.money)))
 
 
 def everything(supply: Supply) -> Iterator[Chosen]:
