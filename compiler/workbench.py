@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, canonical, digest
-from ..signatures.errors import BudgetSpent, LMError, SchemaError
+from ..signatures.errors import BudgetSpent, CacheError, LMError, SchemaError
 from ..signatures.example import Example
 from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Likelihood, Messages, Origin, Outcome, Remaining, Score, Spend
@@ -158,7 +158,7 @@ class Bench:
                 drawn = self._draw(
                     [requests[i] for i in wanted], at_once, temperature=temperature, max_tokens=max_tokens
                 )
-            except LMError:
+            except (LMError, CacheError):  # offline nobody knows that a server refused, for a refusal is no reply
                 if at_once == 1 or self._draws_at_once is not None:
                     raise
                 self._draws_at_once = False  # a server may refuse n; whatever else was wrong shows without it too

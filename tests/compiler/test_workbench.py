@@ -8,7 +8,7 @@ import re
 import pytest
 
 import burnish as b
-from burnish.compiler.lm.failures import ContentRefused, ContextOverflow
+from burnish.compiler.lm.failures import ContentRefused, ContextOverflow, Permanent
 from burnish.signatures.errors import BudgetSpent
 from burnish.teleprompters.base import Forecast, Origin, Step
 from burnish.testing import ScriptedLM
@@ -76,6 +76,16 @@ def test_a_server_that_answers_n_is_asked_once_and_one_that_does_not_is_asked_n_
     _, (drawn,) = on_bench(lambda bench: bench.ask([QUESTION], n=5, purpose="test"), optimizer_lm=unable)
     assert len(set(drawn)) == 5
     assert len(unable.calls) == 5, "one call found out, four more made up for it"
+
+
+def test_a_run_on_a_server_that_refuses_n_can_be_repeated_offline(on_bench, monkeypatch):
+    def refusing(messages, body):
+        return Permanent("n is not supported") if (body.get("n") or 1) > 1 else f"sample {body.get('seed')}"
+
+    writer = ScriptedLM(refusing, model="refusing")
+    asked = on_bench(lambda bench: bench.ask([QUESTION], n=3, purpose="test"), optimizer_lm=writer)[1]
+    monkeypatch.setenv("BURNISH_OFFLINE", "1")
+    assert on_bench(lambda bench: bench.ask([QUESTION], n=3, purpose="test"), optimizer_lm=writer)[1] == asked
 
 
 def test_a_refused_request_to_the_optimizer_gives_an_empty_text_and_not_an_end(on_bench):
