@@ -237,6 +237,8 @@ def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
     if work.was_cut and sum(record.is_whole for record in work.bench.records) < 2:
         return no_comparison("budget too small: it ended before a second candidate was scored", task.min_gain)
     if finalist == student:
+        if sum(record.is_whole for record in work.bench.records) < 2:
+            return no_comparison(f"nothing was compared: {_why_nothing(work)}", task.min_gain)
         return same_program(task.min_gain)
     if not sizing.compares:
         return no_comparison(f"no comparison: {needed(task, sizing)}", task.min_gain)
@@ -251,6 +253,17 @@ def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
         if both is not None:
             report[metric.name] = compare(*both, score_range=metric.range)
     return decide(comparison, task.min_gain, report)
+
+
+def _why_nothing(work: Work) -> str:
+    """Why a search that came to its end scored no candidate beside the student."""
+    counts = work.events.counts
+    if not counts["ask"]:
+        return "the budget does not pay for a step of this search. Give it more calls"
+    empty, rejected = counts["reply dropped"], counts["rejected"]
+    said = [f"{empty} replies of the optimizer LM held nothing"] if empty else []
+    said += [f"{rejected} proposals were rejected"] if rejected else []
+    return (" and ".join(said) or "nothing that the search proposed was scored on all of dev") + ". See events.jsonl"
 
 
 def _report(

@@ -32,6 +32,7 @@ REPLY_TOKENS = 60  # expected, for a field whose length no row tells
 ASK_TOKENS = 800  # expected, a request to the optimizer LM with its reply
 SECONDS_PER_CALL = 1.0  # expected, where nothing better is known
 CALLS_AT_ONCE = 8
+NO_SEARCH = "This budget pays for no step of the search: the student is scored, and nothing is compared. Give it more."
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def make_plan(task: Task) -> Plan:
         title=f"Plan for {budget.describe()}: {forecast.summary}",
         rows=tuple(rows),
         seconds=seconds,
-        notes=tuple(_notes(task, sizing)),
+        notes=(*_notes(task, sizing), *(() if asked or run else (NO_SEARCH,))),
         priced=any(lm.has_price for lm in task.lms.values()),
     )
 

@@ -15,9 +15,7 @@ from pathlib import Path
 from options import options
 
 import burnish as b
-from burnish.signatures.dspy_facts import FactsStepByStep
-from burnish.teleprompters.demonstrations.demonstrations import Demonstrations
-from burnish.teleprompters.demonstrations.select.bm25 import BM25
+from burnish.teleprompters.demonstrations import BM25
 
 HERE = Path(__file__).parent
 STEPS = 3  # facts at most, so a question takes at most four calls
@@ -30,8 +28,8 @@ class Solve(b.Signature):
     answer: str = b.OutputField(desc="the number alone")
 
 
-def program() -> FactsStepByStep:
-    return FactsStepByStep(Solve, steps=STEPS, format="plain", max_tokens=60)
+def program() -> b.FactsStepByStep:
+    return b.FactsStepByStep(Solve, steps=STEPS, format="plain", max_tokens=60)
 
 
 def main() -> None:
@@ -41,7 +39,7 @@ def main() -> None:
         trainset=b.load_examples(HERE / "data" / "gsm8k.jsonl", inputs=["question"], limit=120),
         metric=b.numeric_match("answer"),
         lm=lm,
-        teleprompter=Demonstrations(select=BM25(), k=3, source="bootstrapped"),
+        teleprompter=b.Demonstrations(select=BM25(), k=3, source="bootstrapped"),
         budget=b.Budget(calls=calls, calls_per_example=STEPS + 1),
     )
     compiled.save("facts_step_by_step.json")

@@ -14,7 +14,7 @@ from ..signatures.canonical import JSON
 from .abo_demonstration import Draft, Pair, Stage, demonstrate, instruction_of, obedience, place_of, task_of
 from .abo_steps import Amended, Blame, Steps, amended, numbered, read_blame, read_steps
 from .abo_turn import Ran, Sizing, Turn
-from .asking import MAX_LENGTH, Found, Writing, ask_for
+from .asking import MAX_LENGTH, Found, Writing, ask_for, check_kinds, check_sizes
 from .base import Forecast, Round, Sizes, Workbench
 from .draws import dealt, draw
 from .induction import shown_pairs
@@ -102,10 +102,9 @@ class ABO(InstructionSearch):
     writing: Writing = Writing(temperature=0.7)
 
     def __post_init__(self) -> None:
-        for name in ("candidates", "batch", "failures", "patience", "examples", "longest_demonstration"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"ABO({name}={value}) must be at least 1.")
+        sizes = ("candidates", "batch", "failures", "patience", "examples", "longest_demonstration")
+        check_sizes("ABO", **{name: getattr(self, name) for name in sizes})
+        check_kinds("ABO", writing=(self.writing, Writing), metaprompts=(self.metaprompts, ABOMetaPrompts))
         if not math.isfinite(self.threshold):
             raise ValueError(f"ABO(threshold={self.threshold}) is no score.")
         if self.refinements is not None and self.refinements < 0:

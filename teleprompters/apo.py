@@ -10,7 +10,7 @@ from typing import Any
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
 from .apo_expand import APOMetaPrompts, Expander, Expansion, hardness_of, minibatches
-from .asking import MAX_LENGTH, Writing
+from .asking import MAX_LENGTH, Writing, check_kinds, check_sizes
 from .bandits import UCB, Contest, Pull, Selector, SuccessiveHalving
 from .base import Forecast, Round, Sizes, Workbench
 from .demonstrations.difficulty import Difficulty
@@ -76,10 +76,15 @@ class APO(InstructionSearch):
     metaprompts: APOMetaPrompts = APOMetaPrompts()
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "beam", "predictions"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"APO({name}={value}) must be at least 1.")
+        check_sizes("APO", rounds=self.rounds, beam=self.beam, predictions=self.predictions)
+        check_kinds(
+            "APO",
+            expansion=(self.expansion, Expansion | None),
+            writing=(self.writing, Writing),
+            metaprompts=(self.metaprompts, APOMetaPrompts),
+        )
+        if isinstance(self.selector, type) or not callable(getattr(self.selector, "rounds", None)):
+            raise ValueError(f"APO(selector={self.selector!r:.80}) wants a selector, such as SuccessiveRejects().")
         if not math.isfinite(self.threshold):
             raise ValueError(f"APO(threshold={self.threshold}) must be a score.")
 

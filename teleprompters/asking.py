@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 from .base import Workbench
 from .token_cost import TokenCost
@@ -32,6 +32,7 @@ class Writing:
     token_cost: TokenCost | None = None
 
     def __post_init__(self) -> None:
+        check_kinds("Writing", token_cost=(self.token_cost, TokenCost | None))
         if (
             not 0 <= self.temperature <= WARMEST
             or self.max_tokens < 1
@@ -43,6 +44,24 @@ class Writing:
     def warmer(self) -> float:
         """The temperature for an answer that is to differ from the last one."""
         return min(WARMEST, self.temperature + WARMER)
+
+
+def check_kinds(title: str, **settings: tuple[object, Any]) -> None:
+    """Refuses settings that are not of their kind. settings: name = (value, type).
+
+    Raises ValueError that names the value and what is wanted.
+    """
+    for name, (value, kind) in settings.items():
+        if not isinstance(value, kind):
+            wanted = " or ".join(getattr(one, "__name__", "None") for one in get_args(kind) or (kind,))
+            raise ValueError(f"{title}({name}={value!r:.80}) wants {wanted.replace('NoneType', 'None')}.")
+
+
+def check_sizes(title: str, **sizes: object) -> None:
+    """Refuses sizes that are no whole numbers of 1 or more; None is left to the budget. Raises ValueError."""
+    for name, value in sizes.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{title}({name}={value!r:.80}) must be a whole number, at least 1.")
 
 
 def ask_for(

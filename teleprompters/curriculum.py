@@ -15,7 +15,8 @@ from .demonstrations.order.curriculum import EasyToHard
 from .demonstrations.pacing import LLMScheduler, Pacing
 from .demonstrations.select.bm25 import BM25
 from .demonstrations.select.knn import Nearest
-from .demonstrations.supply import Source, supply_of
+from .demonstrations.select.random_sets import Random
+from .demonstrations.supply import MOST_SHOTS, Source, supply_of
 from .draws import shuffled
 from .instruction_search import Purse, round_of
 
@@ -23,7 +24,6 @@ Level: TypeAlias = Literal["corpus", "instance"]
 Order: TypeAlias = Literal["easy to hard", "hard to easy", "random"]
 
 MOST_SETS = 10  # where the budget would allow more: as many as the usual baseline, the best of ten random sets
-MOST_SHOTS = 400  # that are measured
 LEAST_SETS = 4  # shots for so many sets are worth more than the controls
 TRIAL = 1  # execution on the longest row, to see whether a set fits
 ORDERS = 3  # of every set: the curriculum and its two controls
@@ -228,7 +228,7 @@ class CurriculumICL(Teleprompter):
             yield from self._paced(supply, self.scheduler)
             return
         order = self.scheduler or EasyToHard(self.difficulty)
-        select = self.select or (Covering() if self.level == "corpus" else BM25())
+        select = self.select or (Random(self.sets or MOST_SETS) if self.level == "corpus" else BM25())
         for chosen in select.select(supply):
             if (chosen.rule is None) == (self.level == "instance"):
                 reason = f"{type(select).__name__} gives {'a rule' if chosen.rule else 'a set'}"
@@ -256,23 +256,3 @@ class CurriculumICL(Teleprompter):
         by = self.scheduler if isinstance(self.scheduler, LLMScheduler) else self.difficulty
         names = {"level": self.level, "by": type(by).__name__, "order": order, "set": number}
         return Origin("CurriculumICL", "demonstrations", {"predictor": supply.predictor, **names, **shown})
-
-
-@dataclass(frozen=True)
-class Covering(Selector):
-    """Random sets with every class in them, where k is large enough, and no class more often than its share."""
-
-    def select(self, supply: Supply) -> Iterator[Chosen]:
-        rng = supply.bench.rng(f"random demonstrations of {supply.predictor}")
-        seen: set[frozenset[str]] = set()
-        for _ in range(50 * MOST_SETS):
-            drawn = shuffled(supply.shots, rng)
-            firsts = list({supply.answer(shot): shot for shot in reversed(drawn)}.values()) if supply.classes else []
-            shots = supply.balanced([*firsts, *(shot for shot in drawn if shot not in firsts)])
-            key = frozenset(shot.row.digest for shot in shots)
-            if key not in seen:
-                seen.add(key)
-                yield Chosen.of(shots, "drawn at random, every class among them")
-
-    def cost(self, shots: int, k: int, dev: int) -> int:
-        return 0

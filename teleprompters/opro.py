@@ -12,7 +12,7 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.prompt import POSITIONS, Position
-from .asking import MAX_LENGTH, WARMEST, Writing, ask_for
+from .asking import MAX_LENGTH, WARMEST, Writing, ask_for, check_kinds, check_sizes
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import draw
 from .finalists import affordable_finalists, full_score
@@ -92,14 +92,20 @@ class OPRO(InstructionSearch):
     final_temperature: float | None = None
     patience: int | None = 5
     finalists: int = 3
-    writing: Writing = Writing(max_tokens=512)
+    writing: Writing = Writing()
     metaprompt: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "proposals", "rows", "patience", "finalists"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"OPRO({name}={value}) must be at least 1.")
+        sizes = ("steps", "proposals", "rows", "patience", "finalists")
+        check_sizes("OPRO", **{name: getattr(self, name) for name in sizes})
+        check_kinds(
+            "OPRO",
+            exemplars=(self.exemplars, Exemplars),
+            shown=(self.shown, Shown),
+            writing=(self.writing, Writing),
+            seeds=(self.seeds, tuple),
+            positions=(self.positions, tuple | None),
+        )
         if self.final_temperature is not None and not 0 <= self.final_temperature <= WARMEST:
             raise ValueError(f"OPRO(final_temperature={self.final_temperature}) lies between 0 and {WARMEST:g}.")
         if self.style not in _METAPROMPTS:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
-from .asking import MAX_LENGTH, Writing
+from .asking import MAX_LENGTH, Writing, check_kinds, check_sizes
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import dealt, draw
 from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
@@ -107,10 +107,14 @@ class PromptAgent(InstructionSearch):
             raise ValueError(
                 f"PromptAgent(strategy={self.strategy!r}): known are 'mcts', 'beam', 'greedy' and 'monte_carlo'."
             )
-        for name in ("iterations", "depth", "width", "beam", "reward_rows", "batch", "prompts", "finalists"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"PromptAgent({name}={value}) must be at least 1.")
+        sizes = ("iterations", "depth", "width", "beam", "reward_rows", "batch", "prompts", "finalists")
+        check_sizes("PromptAgent", **{name: getattr(self, name) for name in sizes})
+        check_kinds(
+            "PromptAgent",
+            planning=(self.planning, Planning),
+            writing=(self.writing, Writing),
+            metaprompts=(self.metaprompts, PromptAgentMetaPrompts),
+        )
         if self.redraws < 0 or not math.isfinite(self.threshold):
             raise ValueError(
                 f"PromptAgent(redraws={self.redraws}, threshold={self.threshold}): redraws are at least 0, and the "

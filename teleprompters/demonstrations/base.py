@@ -194,6 +194,15 @@ class Selector(ABC):
     def cost(self, shots: int, k: int, dev: int) -> int:
         """Executions and calls, at most, that its first set takes; scoring it is not counted."""
 
+    def asks(self, shots: int, k: int, dev: int) -> int:
+        """How many of them, at most, are calls to the optimizer LM."""
+        return 0
+
+    @property
+    def reply_tokens(self) -> int:
+        """That one such call may bring, at most; 0 without any."""
+        return 0
+
     def refusal(self, candidate: Candidate) -> str:
         """Why it cannot choose for this program, and what to do; or "". Asked before any call."""
         return ""
@@ -215,3 +224,12 @@ class Orderer(ABC):
     @abstractmethod
     def cost(self, k: int, dev: int) -> int:
         """Executions and calls that an arrangement takes at most; scoring it is not counted."""
+
+    def asks(self, k: int, dev: int) -> int:
+        """How many of them, at most, are calls to the optimizer LM."""
+        return 0
+
+    @property
+    def reply_tokens(self) -> int:
+        """That one such call may bring, at most; 0 without any."""
+        return 0

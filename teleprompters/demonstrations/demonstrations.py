@@ -76,16 +76,22 @@ class Demonstrations(Teleprompter):
                 yield round_of(bench, f"{predictor}: no set")
 
     def forecast(self, sizes: Sizes) -> Forecast:
-        predictors = max(1, sizes.predictors)
+        predictors, k = max(1, sizes.predictors), min(self.k, sizes.pool)
         share = sizes.executions // predictors
-        first = self.select.cost(sizes.pool, min(self.k, sizes.pool), sizes.dev) + self.order.cost(self.k, sizes.dev)
-        executions = predictors * min(share, first + MOST_SETS * sizes.dev)
+        choosing, ordering = self.select.cost(sizes.pool, k, sizes.dev), self.order.cost(k, sizes.dev)
+        first = choosing + ordering
+        # The one after the last that can be scored is put in order, too.
+        sets = min(MOST_SETS, share // max(1, ordering + sizes.dev) + 1)
+        asked = self.select.asks(sizes.pool, k, sizes.dev) + sets * self.order.asks(k, sizes.dev)
+        asks = min(asked, max(0, share - sizes.dev))
+        executions = min(share - asks, choosing + sets * ordering - asked + MOST_SETS * sizes.dev)
         name, order = type(self.select).__name__, type(self.order).__name__
         return Forecast(
-            asks=0,
-            executions=min(sizes.executions, executions),
+            asks=predictors * asks,
+            executions=predictors * executions,
             summary=f"Demonstrations: sets of {self.k} for each of {sizes.predictors} predictor(s), chosen by {name} "
             f"(about {first} calls), ordered by {order}, each scored on {sizes.dev} rows of dev.",
+            reply_tokens=max(self.select.reply_tokens, self.order.reply_tokens),
         )
 
     def _sets(self, supply: Supply) -> Iterator[Chosen]:

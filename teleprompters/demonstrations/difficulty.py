@@ -44,6 +44,10 @@ class Difficulty(ABC):
     def cost(self, shots: int) -> int:
         """Executions and calls that so many shots take at most."""
 
+    def asks(self, shots: int) -> int:
+        """How many of them, at most, are calls to the optimizer LM."""
+        return 0
+
     @property
     def reply_tokens(self) -> int:
         return 0
@@ -131,6 +135,9 @@ class LabelLogProbability(Difficulty):
     def cost(self, shots: int) -> int:
         return max(shots, self.otherwise.cost(shots))
 
+    def asks(self, shots: int) -> int:
+        return self.otherwise.asks(shots)
+
     @property
     def reply_tokens(self) -> int:
         return self.otherwise.reply_tokens
@@ -191,6 +198,9 @@ class Judge(Difficulty):
 
     def cost(self, shots: int) -> int:
         return 2 * self.repeats * math.ceil(shots / self.batch)
+
+    def asks(self, shots: int) -> int:
+        return self.cost(shots)
 
     @property
     def reply_tokens(self) -> int:

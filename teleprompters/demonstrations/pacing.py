@@ -165,6 +165,13 @@ class LLMScheduler(Orderer):
     def cost(self, k: int, dev: int) -> int:
         return 2 if k > 1 else 0
 
+    def asks(self, k: int, dev: int) -> int:
+        return self.cost(k, dev)
+
+    @property
+    def reply_tokens(self) -> int:
+        return self.max_tokens
+
     def order(self, supply: Supply, shots: Sequence[Shot]) -> list[int]:
         """The places of the shots in teaching order."""
         if len(shots) < 2:

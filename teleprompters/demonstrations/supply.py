@@ -17,6 +17,7 @@ from .base import DUPLICATE, Shot, Supply
 
 Source: TypeAlias = Literal["labelled", "bootstrapped"]
 
+MOST_SHOTS = 400  # that a supply is made of, unless more or fewer are wanted
 BATCH = 16  # pool rows that are executed together while traces are collected
 _WORD = re.compile(r"\w+")
 
@@ -30,7 +31,7 @@ def supply_of(
     money: int,
     source: Source = "labelled",
     threshold: float = 1.0,
-    most: int = 400,
+    most: int = MOST_SHOTS,
 ) -> Supply:
     """What one predictor can be shown: its rows' labels, or what the program itself did right on them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Set
 from dataclasses import dataclass
@@ -32,13 +33,13 @@ def load(name: str) -> MetaPrompt:
     return MetaPrompt(files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip())
 
 
-def own(given: str, slots: Set[str], optional: Set[str] = frozenset()) -> str:
+def own(given: str | os.PathLike[str], slots: Set[str], optional: Set[str] = frozenset()) -> str:
     """The text of a user's own meta-prompt: `given` itself when it has slots, else what the file of that name holds.
 
     Raises ValueError when the file cannot be read, or when the text's slots are not exactly `slots`, any of the
     `optional` ones beside them.
     """
-    text = given
+    text = given = os.fspath(given)
     if not _SLOT.search(given):
         try:
             text = Path(given).read_text(encoding="utf-8").strip()

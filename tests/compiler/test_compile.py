@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import burnish as b
+from burnish.testing import ScriptedLM
 
 
 @pytest.fixture
@@ -157,7 +158,6 @@ def test_a_program_that_raises_on_its_first_rows_stops_the_run(compile_reviews, 
 
 
 def test_a_reply_that_cannot_be_parsed_scores_zero_and_is_counted_as_such(compile_reviews, reviewer):
-    from burnish.testing import ScriptedLM
 
     compiled = compile_reviews(ScriptedLM(lambda messages, body: "what a film"), budget=b.Budget(calls=100))
     assert compiled.document["evidence"]["dev"]["student"] == 0.0
@@ -211,7 +211,6 @@ def test_a_predictor_in_a_module_sends_the_same_requests_as_a_bare_one(compile_r
 
 
 def test_calls_of_a_judge_inside_a_metric_are_counted_and_cached(compile_reviews, reviewer):
-    from burnish.testing import ScriptedLM
 
     judge = ScriptedLM(lambda messages, body: "yes", model="judge")
 
@@ -338,3 +337,18 @@ def test_demonstrations_in_bare_messages_can_win(compile_reviews, reviewer):
     compiled = compile_reviews(lm, rows=200, teleprompter=search, budget=b.Budget(calls=1500))
     assert compiled.verdict.decision == "ship"
     assert compiled.document["predictors"]["self"]["grammar"]["format"] == "bare"
+
+
+def test_where_no_candidate_was_scored_nothing_is_said_to_be_kept(compile_reviews):
+    silent = ScriptedLM(lambda messages, body: "", model="silent")
+    ran = compile_reviews(teleprompter=b.OPRO(steps=1, proposals=2), optimizer_lm=silent)
+    assert str(ran.verdict).startswith("inconclusive: nothing was compared: 2 replies of the optimizer LM held nothing")
+    poor = compile_reviews(teleprompter=b.APO(), optimizer_lm=silent, budget=b.Budget(calls=60), rows=100)
+    assert "the budget does not pay for a step of this search" in str(poor.verdict)
+
+
+def test_a_plan_says_when_the_budget_pays_for_no_search(program, reviews, reviewer):
+    arguments = {"trainset": reviews(100), "metric": b.exact_match("label"), "lm": reviewer(lambda prompt: 0.7)}
+    for calls, says in ((60, True), (600, False)):
+        plan = b.plan(program, teleprompter=b.APO(), budget=b.Budget(calls=calls), **arguments)
+        assert ("pays for no step of the search" in str(plan)) is says

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from burnish.teleprompters import ABO, APO, OPRO, PromptAgent, SuccessiveRejects
 from burnish.teleprompters.asking import Writing, ask_for
 from burnish.teleprompters.token_cost import TokenCost
 
@@ -92,3 +93,24 @@ def test_writing_that_means_nothing_or_that_servers_refuse_is_refused(wrong):
 def test_another_answer_is_asked_for_warmer_but_never_warmer_than_servers_take():
     warmer = [Writing(temperature=temperature).warmer for temperature in (0.0, 0.7, 1.0, 1.8, 2.0)]
     assert warmer == pytest.approx([0.3, 1.0, 1.3, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: OPRO(exemplars="random"), r"OPRO\(exemplars='random'\) wants Exemplars"),
+        (lambda: OPRO(shown=20), r"OPRO\(shown=20\) wants Shown"),
+        (lambda: OPRO(seeds="Think."), r"OPRO\(seeds='Think.'\) wants tuple"),
+        (lambda: OPRO(steps="3"), r"OPRO\(steps='3'\) must be a whole number"),
+        (lambda: APO(selector="halving"), r"APO\(selector='halving'\) wants a selector, such as SuccessiveRejects\(\)"),
+        (lambda: APO(selector=SuccessiveRejects), "wants a selector, such as"),
+        (lambda: APO(metaprompts="mine.md"), "APO.*wants APOMetaPrompts"),
+        (lambda: PromptAgent(batch=2.5), r"PromptAgent\(batch=2.5\) must be a whole number"),
+        (lambda: PromptAgent(planning="sum"), "PromptAgent.*wants Planning"),
+        (lambda: ABO(writing=0.7), "ABO.*wants Writing"),
+        (lambda: Writing(token_cost=0.15), r"Writing\(token_cost=0.15\) wants TokenCost or None"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_name_when_the_search_is_built(build, says):
+    with pytest.raises(ValueError, match=says):
+        build()

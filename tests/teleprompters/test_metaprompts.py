@@ -48,7 +48,8 @@ def test_a_slot_is_filled_once_and_never_from_inside_a_value():
 def test_a_text_of_ones_own_needs_exactly_the_slots(tmp_path):
     assert own("See {{examples}}.", {"examples"}) == "See {{examples}}."
     (tmp_path / "own.md").write_text("From a file: {{examples}}\n", encoding="utf-8")
-    assert own(str(tmp_path / "own.md"), {"examples"}) == "From a file: {{examples}}"
+    for place in (tmp_path / "own.md", str(tmp_path / "own.md")):
+        assert own(place, {"examples"}) == "From a file: {{examples}}"
     for wrong in ("{{examples}} {{score}}", "{{other}}", "absent.md"):
         with pytest.raises(ValueError, match=r"\{\{examples\}\}"):
             own(wrong, {"examples"})

@@ -776,7 +776,7 @@ def test_the_forecast_says_what_will_be_done():
         "OPRO: for each of 1 predictor(s) up to 5 steps of 2 instructions, each scored on 20 of 60 rows of dev, "
         "the best 2 on all of them."
     )
-    assert forecast.reply_tokens == 2 * 512
+    assert forecast.reply_tokens == 2 * 1024
     assert OPRO().forecast(Sizes(50, 60, 1, 0)).executions == 0
 
 

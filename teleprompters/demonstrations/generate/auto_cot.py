@@ -13,7 +13,7 @@ from ...base import Outcome
 from ...induction import as_text
 from ...pairs import from_trace
 from ..base import Chosen, Selector, Shot, Signal, Supply
-from ..select.kmeans import clustered
+from ..select.kmeans import tightest
 from ..vectors import vectors_of
 from .chains import ends_in, reasoners, reasoning_field, steps_in
 
@@ -90,8 +90,7 @@ class AutoCoT(Selector):
     def _groups(self, supply: Supply, texts: Sequence[str], short: set[int]) -> list[list[int]]:
         """Questions by number: the largest group first, in each those that are short enough, the nearest first."""
         rng = supply.bench.rng(f"question groups of {supply.predictor}")
-        vectors = vectors_of(supply, texts)
-        made = min((clustered(vectors, supply.k, rng) for _ in range(STARTS)), key=lambda one: one.spread)
+        made = tightest(vectors_of(supply, texts), supply.k, STARTS, rng)
         groups: dict[int, list[int]] = {}
         for n in sorted(range(len(texts)), key=lambda n: (n not in short, made.distance[n], n)):
             groups.setdefault(made.owner[n], []).append(n)

@@ -88,6 +88,13 @@ class Contrastive(Selector):
     def cost(self, shots: int, k: int, dev: int) -> int:
         return (self.rows if self.negatives == "mined" else 0) + self.by.cost(shots, k, dev)
 
+    def asks(self, shots: int, k: int, dev: int) -> int:
+        return self.by.asks(shots, k, dev)
+
+    @property
+    def reply_tokens(self) -> int:
+        return self.by.reply_tokens
+
     def _mistakes(self, supply: Supply, rows: int) -> _Mistakes:
         """What the program says where it is wrong: rows with a shot first, since it may be these that are shown."""
         mixed = shuffled(

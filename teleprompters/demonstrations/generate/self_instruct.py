@@ -111,6 +111,13 @@ class SelfInstruct(Selector):
         # Each request may be sent once more.
         return 2 * self._requests + 2 * self.rows * self.votes + self.by.cost(shots + self.rows, k, dev)
 
+    def asks(self, shots: int, k: int, dev: int) -> int:
+        return 2 * self._requests + self.by.asks(shots + self.rows, k, dev)
+
+    @property
+    def reply_tokens(self) -> int:
+        return max(self.max_tokens, self.by.reply_tokens)
+
     @property
     def _requests(self) -> int:
         """How many are sent at most: half of what is written may fail, and one row a reply is enough."""

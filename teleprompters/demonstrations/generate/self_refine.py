@@ -37,8 +37,9 @@ class SelfRefine(Selector):
     temperature, max_tokens: of the optimizer LM. feedback, rewrite: your own meta-prompts, with {{question}} and
     {{reasoning}}, and with {{question}}, {{attempts}} and {{form}}.
 
-    Cost: 1 + 2 * `rounds` calls a demonstration at most, and what `by` costs; a demonstration is polished once, in
-    however many sets it stands, and no more than half of the supply's money is spent on all of them.
+    Cost: 1 + 2 * `rounds` calls a demonstration, each of which may be sent once more, and what `by` costs; a
+    demonstration is polished once, in however many sets it stands, and about half of the supply's money, at most, is
+    spent on all of them.
     Refused where no predictor writes free text before its answer. Raises ValueError on sizes below 1 and meta-prompts
     without their slots.
     Source: Madaan et al. 2023, arXiv 2303.17651: review and rewrite with the whole history, four attempts at most.
@@ -92,7 +93,14 @@ class SelfRefine(Selector):
             yield Chosen(tuple(shot for shot, _ in pairs), tuple(reasons))
 
     def cost(self, shots: int, k: int, dev: int) -> int:
-        return k * (1 + 2 * self.rounds) + self.by.cost(shots, k, dev)
+        return 2 * k * (1 + 2 * self.rounds) + self.by.cost(shots, k, dev)
+
+    def asks(self, shots: int, k: int, dev: int) -> int:
+        return 2 * k * (1 + 2 * self.rounds) + self.by.asks(shots, k, dev)
+
+    @property
+    def reply_tokens(self) -> int:
+        return max(self.max_tokens, self.by.reply_tokens)
 
     def polish(self, supply: Supply, shots: Sequence[Shot]) -> list[tuple[Shot, str]]:
         """Each shot with the best of its attempts, and what was done with it in words, or ""."""

@@ -40,3 +40,10 @@ class EasyToHard(Orderer):
 
     def cost(self, k: int, dev: int) -> int:
         return self.difficulty.cost(k)
+
+    def asks(self, k: int, dev: int) -> int:
+        return self.difficulty.asks(k)
+
+    @property
+    def reply_tokens(self) -> int:
+        return self.difficulty.reply_tokens

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..base import Chosen, Orderer, Signal, Supply
+from ..supply import MOST_SHOTS
 from ..vectors import centrality, embedding_calls, vectors_of
-
-POOL = 400  # shots that a supply is made of, at most
 
 
 @dataclass(frozen=True)
@@ -39,4 +38,4 @@ class BySimilarity(Orderer):
         yield chosen.arranged(places[::-1] if self.closest_last else places)
 
     def cost(self, k: int, dev: int) -> int:
-        return embedding_calls(POOL + k)
+        return embedding_calls(MOST_SHOTS + k)

@@ -48,9 +48,7 @@ class KMeans(Selector):
         rng = supply.bench.rng(f"k-means of {supply.predictor}")
         found: list[tuple[int, int]] = []  # how large a cluster is, and the shot that stands for it
         for members, k in self._shares(supply):
-            clusters = min(
-                (clustered(vectors[members], k, rng) for _ in range(self.starts)), key=lambda made: made.spread
-            )
+            clusters = tightest(vectors[members], k, self.starts, rng)
             found += [(size, members[nearest]) for size, nearest in clusters.representatives()]
         found.sort(key=lambda one: (-one[0], one[1]))
         yield Chosen(
@@ -91,6 +89,11 @@ class Clusters:
         """For each cluster how many rows it has, and which of them is the nearest to the centre."""
         members = [[row for row, owner in enumerate(self.owner) if owner == one] for one in sorted(set(self.owner))]
         return [(len(rows), min(rows, key=lambda row: (self.distance[row], row))) for rows in members]
+
+
+def tightest(rows: Floats, k: int, starts: int, rng: random.Random) -> Clusters:
+    """The clusters with the least squared distance in all, of so many seedings."""
+    return min((clustered(rows, k, rng) for _ in range(starts)), key=lambda made: made.spread)
 
 
 def clustered(rows: Floats, k: int, rng: random.Random) -> Clusters:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...draws import shuffled
-from ..base import Chosen, Selector, Supply
+from ..base import Chosen, Selector, Shot, Supply
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Random(Selector):
 
     sets: how many sets are drawn, no two of the same shots. With more than one the best on dev wins, which is what
     other selectors have to beat: best-of-10 random is `Random(sets=10)`.
-    balanced: an equal share for each class; False: as the pool is mixed.
+    balanced: an equal share for each class, and every class among them where k is large enough; False: as the pool is
+        mixed.
     Raises ValueError on sets below 1.
     Source: the baselines of Xu and Zhang 2024, arXiv 2401.06301, section 4 (best of 10 random sets).
     """
@@ -36,7 +37,7 @@ class Random(Selector):
             if len(seen) == wanted:
                 return
             drawn = shuffled(supply.shots, rng)
-            shots = supply.balanced(drawn) if self.balanced else drawn[: supply.k]
+            shots = _balanced(supply, drawn) if self.balanced else drawn[: supply.k]
             key = frozenset(shot.row.digest for shot in shots)
             if shots and key not in seen:
                 seen.add(key)
@@ -44,3 +45,10 @@ class Random(Selector):
 
     def cost(self, shots: int, k: int, dev: int) -> int:
         return 0
+
+
+def _balanced(supply: Supply, drawn: Sequence[Shot]) -> list[Shot]:
+    """An equal share of each class in the order drawn; with many classes for k shots, each of them once at first."""
+    firsts = set({supply.answer(shot): shot for shot in reversed(drawn)}.values()) if supply.classes else set()
+    shots = supply.balanced(sorted(drawn, key=lambda shot: shot not in firsts))
+    return [shot for shot in drawn if shot in shots]

@@ -98,6 +98,13 @@ class SelfGenerated(Selector):
     def cost(self, shots: int, k: int, dev: int) -> int:
         return PRICE * SPARE * self.sets * 2 * k
 
+    def asks(self, shots: int, k: int, dev: int) -> int:
+        return (PRICE - 1) * SPARE * self.sets * 2 * k  # the program answers each
+
+    @property
+    def reply_tokens(self) -> int:
+        return self.max_tokens
+
     def _labels(self, supply: Supply) -> list[dict[str, JSON]]:
         """The program's labels. One alone will do: there is nothing that it could be confused with."""
         if labels := program_labels(supply):

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
+from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.example import Example
 from burnish.signatures.prompt import DemoRule
-from burnish.teleprompters.base import Origin, Outcome
+from burnish.teleprompters.base import Origin, Outcome, Sizes
 from burnish.teleprompters.demonstrations.base import Chosen, Selector, Shot
 from burnish.teleprompters.demonstrations.demonstrations import Demonstrations
+from burnish.teleprompters.demonstrations.difficulty import Judge
+from burnish.teleprompters.demonstrations.generate.contrastive import Contrastive
+from burnish.teleprompters.demonstrations.generate.self_instruct import SelfInstruct
+from burnish.teleprompters.demonstrations.order.curriculum import EasyToHard
 from burnish.teleprompters.demonstrations.order.simple import RandomOrder, Reversed
+from burnish.teleprompters.demonstrations.pacing import LLMScheduler
 from burnish.teleprompters.demonstrations.select.bm25 import BM25
 from burnish.teleprompters.demonstrations.select.random_sets import Random
+from burnish.teleprompters.demonstrations.select.self_generated import SelfGenerated
 from burnish.teleprompters.demonstrations.supply import supply_of
 
 
@@ -103,6 +112,12 @@ def test_random_sets_are_balanced_and_no_two_the_same_and_repeat_with_the_seed(s
     assert all(len(chosen.shots) == 4 for chosen in sets)
     assert all(sum(shot.row.values["label"] == "positive" for shot in chosen.shots) == 2 for chosen in sets)
     assert [places(chosen) for chosen in sets] == [places(chosen) for chosen in Random(sets=10).select(supply())]
+
+
+def test_every_class_is_in_a_balanced_random_set_that_has_room_for_it(supply):
+    made = supply(k=5, columns={"label": lambda n: f"class {n % 4}"})
+    for chosen in Random(sets=10).select(made):
+        assert len({shot.row.values["label"] for shot in chosen.shots}) == 4
 
 
 def test_there_are_no_more_random_sets_than_combinations(supply):
@@ -199,3 +214,27 @@ def test_settings_that_mean_nothing_are_refused(wrong):
         Random(sets=0)
     with pytest.raises(ValueError, match="reasons"):
         Chosen((Shot(None, None),), ())
+
+
+@pytest.mark.parametrize("budget", [40, 130, 400])
+@pytest.mark.parametrize(
+    "search",
+    [
+        Demonstrations(SelfGenerated(sets=2), k=2),
+        Demonstrations(SelfInstruct(rows=6), k=2),
+        Demonstrations(Contrastive(SelfGenerated(sets=1), rows=4), k=2),
+        Demonstrations(Random(sets=3), LLMScheduler()),
+        Demonstrations(Random(sets=3), EasyToHard(Judge())),
+    ],
+    ids=["self-generated", "self-instruct", "wrapped", "arranged", "judged"],
+)
+def test_the_forecast_counts_what_the_optimizer_lm_is_asked(bench, search, budget):
+    world = bench(flat, budget=budget + 10, reply_of=lambda prompt, draw: "")
+    forecast = search.forecast(Sizes(pool=20, dev=10, predictors=1, executions=budget))
+    with suppress(BudgetSpent):
+        list(search.search(world))
+    assert 0 < len(world.asked) <= forecast.asks
+    assert forecast.asks + forecast.executions <= budget
+    assert forecast.reply_tokens >= 512
+    plain = Demonstrations().forecast(Sizes(pool=20, dev=10, predictors=1, executions=budget))
+    assert (plain.asks, plain.reply_tokens) == (0, 0)

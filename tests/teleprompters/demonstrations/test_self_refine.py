@@ -58,7 +58,7 @@ def test_reasoning_is_reviewed_and_written_anew_and_the_attempt_with_most_points
     assert found.reasons[0] == "drawn at random; reasoning polished, from 4 to 8 points"
     assert all(shot.demo.values["label"] == "positive" for shot in found.shots)
     assert len(made.bench.asked) == 2 * 5  # two demonstrations, a review and twice a rewrite with its review
-    assert SelfRefine().cost(100, 2, 10) == 10
+    assert SelfRefine().cost(100, 2, 10) == SelfRefine().asks(100, 2, 10) == 20  # each may be sent once more
 
 
 def test_the_whole_history_and_not_the_right_answer_is_shown_to_who_writes_anew(supply):
