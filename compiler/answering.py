@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from ..signatures.canonical import canonical
 from ..signatures.errors import FrozenError, LMError
 from .lm.connection import Connection, HTTPConnection
-from .lm.encoders import Encoder, as_encoder, encoder_named
+from .lm.encoders import Encoder, as_encoder, encoder_named, model_and_rest
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow, Permanent
 from .lm.from_user import as_lm
 from .lm.lm import LM
@@ -100,7 +100,7 @@ def same_encoder(encoder: object, name: str) -> Encoder:
     Raises FrozenError, saying what to pass, when it cannot be reached as described or is another one.
     """
     wanted = f"This file picks demonstrations by vectors of {name!r}"
-    model = name.partition(" ")[0]
+    model, _ = model_and_rest(name)
     if _is_from(encoder, "openai"):
         encoder = (encoder, model)
     try:
@@ -110,7 +110,8 @@ def same_encoder(encoder: object, name: str) -> Encoder:
     except LMError as error:
         raise FrozenError(
             f"{wanted}, which cannot be asked: {error} Pass load(path, encoder=...) with that encoder: "
-            f"burnish.LM({model!r}, base_url=...), an openai client, or a function from texts to vectors."
+            f"burnish.LM({model!r}, base_url=...), burnish.SentenceTransformer(...), an openai client, or a function "
+            "from texts to vectors."
         ) from None
     if found.name != name:
         raise FrozenError(

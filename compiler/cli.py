@@ -19,7 +19,7 @@ EXIT_CODES = """exit codes:
   130  stopped with Ctrl-C; the command to go on with is printed"""
 
 PROGRAM = "module:attribute or file.py:attribute, a dspy.Module, Predict, ChainOfThought or Pipeline"
-ENCODER = "gives vectors of texts: a name the server knows, local/NAME or sentence-transformers:NAME (default: none)"
+ENCODER = "gives vectors of texts: a server's name, local/NAME or sentence-transformers:NAME@COMMIT (default: none)"
 SAME_ENCODER = "embeds queries for files that compare vectors (default: the encoder that the file names)"
 METRIC = "exact_match:FIELD (or another built-in), module:function or file.py:function"
 

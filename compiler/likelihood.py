@@ -5,14 +5,15 @@ The labels' own likelihood is the log-likelihood score of APE (Zhou et al. 2022,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, digest
-from ..signatures.errors import BudgetSpent, LMError, ProgramError
+from ..signatures.errors import BudgetSpent, LMError, NoLogprobs, ProgramError
 from ..signatures.example import Example
 from ..signatures.prompt import Prompt
 from ..teleprompters.base import Likelihood, Messages, Spend
@@ -37,12 +38,18 @@ Embed: TypeAlias = Callable[[Sequence[str]], list[list[float]]]
 
 @dataclass
 class Likelihoods:
-    """Measures texts under one LM: a call for each, from the search account, in blocks; what it knows costs nothing."""
+    """Measures texts under one LM: a call for each, from the search account, in blocks; what it knows costs nothing.
+
+    While it is unknown whether the LM tells, one text alone finds out; where it does not, no other is sent. Texts after
+    chat messages and plain texts are told apart: some servers know the second only.
+    """
 
     lm: LM
     client: Client
     ledger: Ledger
     _known: dict[str, list[float] | AttemptFailure] = field(default_factory=dict)
+    _told: set[bool] = field(default_factory=set)  # whether of plain texts (True), of texts after messages (False)
+    _silent: dict[bool, str] = field(default_factory=dict)  # likewise; what the refusal said
 
     def of(self, pairs: Sequence[Pair]) -> list[list[float]]:
         """A log-probability for each token; [-inf] where the pair does not fit the context or is refused."""
@@ -54,30 +61,55 @@ class Likelihoods:
         missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._known}
         with ThreadPoolExecutor(AT_ONCE) as threads:
             while rest := [key for key in missing if key not in self._known][:BLOCK]:
-                admitted = self.ledger.admit("search", [self._bound(missing[key]) for key in rest])
+                if said := self._silent.get(_is_plain(missing[rest[0]])):
+                    raise NoLogprobs(said)
+                block = list(takewhile(lambda key: _is_plain(missing[key]) in self._told, rest)) or rest[:1]
+                admitted = self.ledger.admit("search", [self._bound(missing[key]) for key in block])
                 if not admitted:
                     raise BudgetSpent("the search account is shut")
-                block = rest[:admitted]
                 try:
-                    self._known.update(zip(block, threads.map(self._one, map(missing.__getitem__, block)), strict=True))
+                    self._measure({key: missing[key] for key in block[:admitted]}, threads)
                 except TimeUp as end:
                     raise BudgetSpent(str(end)) from end
                 finally:
                     self.ledger.settle("search")
         return [self._known[key] for key in keys]
 
-    def _one(self, pair: Pair) -> list[float] | AttemptFailure:
+    def _measure(self, block: Mapping[str, Pair], threads: ThreadPoolExecutor) -> None:
+        """Raises NoLogprobs when all of the block is measured: what it costs must not depend on who is first."""
+        sent = {key: threads.submit(self._one, pair) for key, pair in block.items()}
+        try:
+            found = {key: one.result() for key, one in sent.items()}
+        finally:
+            for one in sent.values():
+                one.cancel()
+            wait(sent.values())  # nothing is in flight when the block is settled
+        refusals = []
+        for key, values in found.items():
+            kind = _is_plain(block[key])
+            if isinstance(values, NoLogprobs):
+                refusals.append(values)
+                if kind not in self._told:
+                    self._silent[kind] = str(values)
+                continue
+            self._known[key] = values
+            if isinstance(values, list) and values:
+                self._told.add(kind)
+        if refusals:
+            raise refusals[0]
+
+    def _one(self, pair: Pair) -> list[float] | AttemptFailure | NoLogprobs:
         prompt, text = pair
         try:
             if prompt is None:
                 return text_logprobs(self.client, self.lm, text)
             return continuation_logprobs(self.client, self.lm, prompt, text)
-        except (ContextOverflow, ContentRefused) as failure:
+        except (ContextOverflow, ContentRefused, NoLogprobs) as failure:
             return failure
 
     def _bound(self, pair: Pair) -> Spend:
         prompt, text = pair
-        if prompt is None or isinstance(prompt, str):
+        if isinstance(prompt, str | None):
             return self.lm.bound(self.lm.completion((prompt or "") + text, max_tokens=1))
         return self.lm.bound(self.lm.chat([*prompt, {"role": "assistant", "content": text}], max_tokens=1))
 
@@ -126,6 +158,10 @@ def labels_as_reply(prompt: Prompt, example: Example) -> str:
             "accuracy, or add the column."
         )
     return prompt.reply(example.values)
+
+
+def _is_plain(pair: Pair) -> bool:
+    return isinstance(pair[0], str | None)
 
 
 def _likelihood(values: Sequence[float]) -> Likelihood:

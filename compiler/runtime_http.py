@@ -46,7 +46,7 @@ class HTTPSender:
             self._completion_tokens = True
             status, content, headers = self._post(PATHS[request.kind], _renamed(request))
         if status != 200:
-            raise failure_of(status, content, headers)
+            raise failure_of(status, content, headers, request.kind)
         return reply_of(request, content)
 
     def close(self) -> None:
@@ -129,7 +129,11 @@ def _renamed(request: Request) -> str:
 
 def _is_stale(link: Link) -> bool:
     """Whether the server has closed an idle connection: nothing but its end can be there to read."""
-    return link.sock is None or bool(select.select([link.sock], [], [], 0)[0])
+    if link.sock is None:
+        return True
+    poll = select.poll()  # select() itself fails where a process has more than 1024 files open
+    poll.register(link.sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _tls() -> ssl.SSLContext:

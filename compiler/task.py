@@ -14,6 +14,7 @@ from ..signatures.example import Example
 from ..signatures.json_schema import fits
 from ..teleprompters.base import Teleprompter
 from .budget import Budget
+from .lm.endpoints import SENTENCE_TRANSFORMERS
 from .metrics import Metric, as_metric, check_fields, unlabelled_note
 from .splits import Splits, split
 from .workbench import fingerprint
@@ -65,7 +66,9 @@ class Task:
 
     @property
     def versions(self) -> dict[str, JSON]:
-        names = ("burnish", "dspy", "optuna")
+        names = ["burnish", "dspy", "numpy", "optuna"]
+        if any(lm.model.startswith(SENTENCE_TRANSFORMERS) for lm in self.lms.values()):
+            names.append("sentence-transformers")
         return {name: _version(name) for name in names}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dspy import InputField, Module, OutputField, Predict, Prediction, Signature
@@ -14,11 +15,14 @@ _NEXT = (
     f"write {STOP} when they suffice. Do not do the task itself.\n\nThe task, from {{inputs}} to {{outputs}}: {{task}}"
 )
 _DESCRIBED = f"the single next fact that is needed, or {STOP}"
+# The word alone, however it is written and adorned; or in capitals at the start of what is said.
+_STOPS = re.compile(rf"(?i:[\W_]*{STOP}[\W_]*$)|[\W_]*{STOP}(?![^\W_])")
 _SO_FAR = "the facts found so far, in order"
 
 
 class FactsStepByStep(Module):  # type: ignore[misc]
-    """States fact after fact until it says STOP or has `steps` of them, then answers: at most steps + 1 calls.
+    """States fact after fact until it says STOP or has `steps` of them, then answers: at most steps + 1 calls,
+    and twice that where predictors ask again after a reply that cannot be read (reply_policy="reask").
 
     signature: of the whole task, a class or a string such as "question -> answer". Its fields may not be called `facts`
     or `fact`. config: for both predictors, as `Predict` takes it (format="plain", max_tokens=...).
@@ -28,9 +32,9 @@ class FactsStepByStep(Module):  # type: ignore[misc]
     a rule that picks demonstrations per query picks them anew at every step, by the question and the facts so far:
     `Demonstrations(select=BM25(), source="bootstrapped")`.
 
-    Compile it with Budget(..., calls_per_example=steps + 1) and load the file with
-    `load(path, program=FactsStepByStep(...))`. Raises SchemaError on a signature with these names, ValueError on steps
-    below 1.
+    Compile it with Budget(..., calls_per_example=steps + 1), twice that with reply_policy="reask", and load the file
+    with `load(path, program=FactsStepByStep(...))`. Raises SchemaError on a signature with these names, ValueError on
+    steps below 1.
 
     An analogue for LMs that only generate, not the method itself, of Wang et al. 2022, arXiv 2203.08383 (iCAP): there a
     trained prompter makes soft prompts from question and facts at every step, and a trained head says when to stop.
@@ -79,5 +83,4 @@ def _gathering(task: Any) -> Any:
 
 def _is_new(fact: str, facts: list[str]) -> bool:
     said = fact.strip()
-    is_stop = said.strip(" .!*\"'").upper().startswith(STOP)
-    return bool(said) and not is_stop and said.casefold() not in [one.casefold() for one in facts]
+    return bool(said) and not _STOPS.match(said) and said.casefold() not in [one.casefold() for one in facts]

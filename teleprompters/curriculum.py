@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from ..signatures.candidate import Candidate
 from .base import Forecast, Origin, Round, Score, Sizes, Teleprompter, Workbench
 from .demonstrations.base import Chosen, Selector, Supply
-from .demonstrations.demonstrations import fitting
+from .demonstrations.demonstrations import TRIAL, fitting
 from .demonstrations.difficulty import Difficulty, Judge, LabelLogProbability, SuccessRate
 from .demonstrations.order.curriculum import EasyToHard
 from .demonstrations.pacing import LLMScheduler, Pacing
@@ -25,7 +25,6 @@ Order: TypeAlias = Literal["easy to hard", "hard to easy", "random"]
 
 MOST_SETS = 10  # where the budget would allow more: as many as the usual baseline, the best of ten random sets
 LEAST_SETS = 4  # shots for so many sets are worth more than the controls
-TRIAL = 1  # execution on the longest row, to see whether a set fits
 ORDERS = 3  # of every set: the curriculum and its two controls
 RESHUFFLES = 20  # until a random order is neither of the others; of two shots none is
 

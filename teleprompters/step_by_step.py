@@ -48,14 +48,14 @@ class StepByStep(Teleprompter):
 
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
-        for predictor in reasoners(bench.student):
+        for turn, predictor in enumerate(reasoners(bench.student)):
             start = bench.known[0].candidate
             instruction = start.prompt(predictor).instruction
             texts = [f"{instruction.rstrip()}\n\n{trigger}".strip() for trigger in self.triggers]
             admitted = bench.admit(start, predictor, texts)
             for number, candidate in enumerate(admitted):
-                if number and bench.remaining.evaluations < len(bench.dev):
-                    break
+                if (turn or number) and bench.remaining.expected < len(bench.dev):
+                    return
                 trigger = candidate.prompt(predictor).instruction[len(instruction.rstrip()) :].strip()
                 origin = Origin("StepByStep", "trigger", {"predictor": predictor, "trigger": trigger})
                 bench.score([candidate], origin=origin, parents=[start])

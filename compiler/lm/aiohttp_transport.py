@@ -37,7 +37,7 @@ class AiohttpTransport:
             self._completion_tokens = True  # the refusal cost nothing, so this is still the one attempt
             status, content, headers = await self.post(PATHS[request.kind], self._renamed(request))
         if status != 200:
-            raise failure_of(status, content, headers)
+            raise failure_of(status, content, headers, request.kind)
         return reply_of(request, content)
 
     @staticmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -16,22 +15,37 @@ from .from_user import as_lm
 from .lm import LM
 from .request import Reply
 
-_ON_HUB = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")  # a model's name there, perhaps with its owner's
+_COUNT = ("dimensions", "extra_body")
+_OF_REPLIES = frozenset(
+    {
+        *("temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "min_p", "stop", "seed", "n"),
+        *("logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty"),
+        *("response_format", "reasoning_effort"),
+    }
+)
 
 
 class Encoder(LM):
     """An LM that is asked for vectors: `compile(..., encoder=...)` makes one of what it is given.
 
-    Of the LM's parameters only `dimensions` counts: how many numbers a vector has, where the model leaves a choice.
+    Of the LM's parameters these count: `dimensions`, how many numbers a vector has, where the model leaves a choice;
+    and `extra_body`, whatever else the server takes. Those of replies (temperature, max_tokens, ...) do not apply.
+    Raises LMError on any other one.
     """
 
     def __init__(self, lm: LM) -> None:
-        chosen = {name: value for name, value in lm.params.items() if name == "dimensions" and value is not None}
+        given = {name: value for name, value in lm.params.items() if value is not None}
+        if other := sorted(given.keys() - _OF_REPLIES - set(_COUNT)):
+            raise LMError(
+                f"encoder={lm.model!r} has the parameter {other[0]!r}, which no request for vectors takes. Pass "
+                f"burnish.LM({lm.model!r}, extra_body={{{other[0]!r}: ...}}) where the server does, or leave it out."
+            )
+        chosen = {name: given[name] for name in _COUNT if given.get(name) not in (None, {})}
         connection: object = _embedding(lm.connection)
         super().__init__(lm.model, client=connection, price=lm.price, max_concurrency=lm.max_concurrency, **chosen)
 
     def identity(self) -> dict[str, JSON]:
-        """For provenance: model, dimensions, and what else its vectors depend on. Holds no host, key or path."""
+        """For provenance: model, parameters, and what else its vectors depend on. Holds no host, key or path."""
         return {"model": self.model, **self.params, **self.connection.identity()}
 
     @cached_property
@@ -42,11 +56,12 @@ class Encoder(LM):
 
 
 class SentenceTransformer(Encoder):
-    """A sentence-transformers model in this process: `SentenceTransformer("all-MiniLM-L6-v2")`.
+    """A sentence-transformers model in this process: `SentenceTransformer("all-MiniLM-L6-v2", revision="c9745e...")`.
 
-    name: as the package takes it, of the hub or a folder. revision: of a model of the hub; part of the identity.
+    name: as the package takes it, of the hub or a folder. revision: the whole commit of a model of the hub, part of
+    the identity and needed, since a name's files may change; "NAME@COMMIT" says it too. A folder is known by its files.
     device: "cpu", "cuda", ...; None: what the package finds. The model is loaded with the first texts.
-    Raises LMError when the package is not installed.
+    Raises LMError when the package is not installed, and for a name of the hub without a commit.
     """
 
     def __init__(self, name: str, *, revision: str | None = None, device: str | None = None) -> None:
@@ -60,7 +75,7 @@ def as_encoder(value: object) -> Encoder:
     """An encoder from what a user has: a model name, an `LM`, a pair (openai client, model name), or an encoder.
 
     The endpoint must answer OpenAI-compatible embeddings; "local/..." does, from this process, and so does
-    "sentence-transformers:NAME". Raises LMError on anything else.
+    "sentence-transformers:NAME@COMMIT". Raises LMError on anything else.
     """
     if isinstance(value, Encoder):
         return value
@@ -84,25 +99,35 @@ def encoder_named(name: str) -> Encoder:
     """The encoder that `Encoder.name` has named, reached as the environment says.
 
     Raises LMError where it cannot be reached as described, or is another one by now (a local model's file).
-    The name may come from a file that nobody vouches for: no folder that it names is looked into.
+    The name may come from a file that nobody vouches for. So it is a name that the server knows or a model of the list
+    (`burnish models list`); no folder is looked into, and nothing is fetched from a hub, that only the file names.
     """
-    model, _, rest = name.partition(" ")
+    model, rest = model_and_rest(name)
+    if model.startswith(SENTENCE_TRANSFORMERS):
+        raise LMError(f"{model} runs in this process: pass burnish.SentenceTransformer(name or folder) yourself.")
+    if model.startswith("local/") and not _is_listed(model.removeprefix("local/")):
+        raise LMError(f"{model} is no model of `burnish models list`: pass burnish.LM('local/FILE.gguf') yourself.")
     try:
         said = json.loads(rest or "{}")
     except (ValueError, RecursionError):
         said = {}
-    chosen = said if isinstance(said, dict) else {}
-    revision, dimensions = chosen.get("revision"), chosen.get("dimensions")
-    if model.startswith(SENTENCE_TRANSFORMERS):
-        source = model.removeprefix(SENTENCE_TRANSFORMERS)
-        if "files" in chosen or not _ON_HUB.fullmatch(source):
-            raise LMError(f"{model} is a model in a folder: pass burnish.SentenceTransformer(folder).")
-        found: Encoder = SentenceTransformer(source, revision=revision if isinstance(revision, str) else None)
-    else:
-        found = Encoder(LM(model, dimensions=dimensions if isinstance(dimensions, int) else None))
+    dimensions = said.get("dimensions") if isinstance(said, dict) else None
+    found = Encoder(LM(model, dimensions=dimensions if isinstance(dimensions, int) else None))
     if found.name != name:
         raise LMError(f"{name} is wanted, and what is here is {found.name}.")
     return found
+
+
+def _is_listed(name: str) -> bool:
+    from .models import MODELS
+
+    return name in MODELS
+
+
+def model_and_rest(name: str) -> tuple[str, str]:
+    """The two parts of an `Encoder.name`: the model, which may hold spaces, and the JSON text of the rest, or ""."""
+    model, _, rest = name.rpartition(" {")
+    return (model, "{" + rest) if model else (name, "")
 
 
 def encoder_of(lms: Mapping[str, LM]) -> Encoder | None:

@@ -100,8 +100,9 @@ class LM:
         return Request("completion", self.endpoint, body, index)
 
     def embedding(self, texts: Sequence[str], **overrides: JSON) -> Request:
-        """An embedding request for a batch of texts: one call. Sampling parameters do not apply, `dimensions` does."""
-        params = {"dimensions": self.params.get("dimensions"), **overrides}
+        """An embedding request for a batch of texts: one call. Only `dimensions` and `extra_body` apply."""
+        extra = self.params.get("extra_body") or {}
+        params = {"dimensions": self.params.get("dimensions"), **extra, **overrides}
         # Servers refuse an empty text, and a batch with one in it.
         content = {"input": [text if text.strip() else "-" for text in texts]}
         return Request("embedding", self.endpoint, build_body("embedding", self.model, content, params))

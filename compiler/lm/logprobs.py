@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from ...signatures.canonical import JSON
-from ...signatures.errors import NoLogprobs
+from ...signatures.canonical import JSON, digest
+from ...signatures.errors import CacheError, LMError, NoLogprobs
 from .client import Client
-from .failures import ContextOverflow
+from .failures import ContextOverflow, Permanent
 from .lm import LM
 from .request import Request
 
 Prompt: TypeAlias = str | Sequence[Mapping[str, JSON]]
+
+_NO_ECHO = (400, 404, 405, 422)  # how servers without such completions, or without `echo`, answer
 
 # Whatever the LM does by default to a reply: the text is given, and all of it is wanted.
 _BARE: Mapping[str, JSON] = {
@@ -93,8 +95,23 @@ def _forced(client: Client, lm: LM, start: list[int], wanted: list[int]) -> list
 def _echoed(client: Client, lm: LM, prompt: Prompt, continuation: str) -> list[float]:
     if not isinstance(prompt, str):
         raise _none(lm)
+    if not continuation:
+        return []
     request = lm.completion(prompt + continuation, echo=True, max_tokens=1, **_BARE)
-    given = _choice(client, lm, request)
+    refusal, kept = digest(["no echo", request.key]), client.cache.store
+    try:
+        given = _choice(client, lm, request)
+    except LMError as error:
+        refused = error.__cause__
+        if not isinstance(refused, Permanent) or refused.status not in _NO_ECHO:
+            raise
+        if not kept.read_only:
+            kept.set(refusal, {"status": refused.status})
+        raise _none(lm) from error
+    except CacheError as error:
+        if kept.get(refusal) is None:
+            raise
+        raise _none(lm) from error  # offline, as when it was asked
     offsets, values = given.get("text_offset") or [], given.get("token_logprobs") or []
     inside = [
         value

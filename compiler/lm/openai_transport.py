@@ -141,7 +141,7 @@ def _call(client: Any, request: Request, body: Mapping[str, JSON]) -> tuple[Any,
 
 def _read(request: Request, status: int, content: bytes, headers: Mapping[str, str]) -> Reply:
     if status != 200:
-        raise failure_of(status, content, headers)
+        raise failure_of(status, content, headers, request.kind)
     return reply_of(request, content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from .prices import Price
 from .request import Reply, Request, Transport
 from .threads import ThreadedTransport
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 DIGITS = 7  # of each number: single precision holds no more
 
 
 @dataclass(frozen=True)
 class SentenceTransformerConnection:
-    """A model of the hub, or one in a folder, which is then known by the digest of its files."""
+    """A model of the hub at a commit, or one in a folder, which is known by the digest of its files."""
 
     source: str
     revision: str | None
@@ -37,12 +39,23 @@ class SentenceTransformerConnection:
 
     @classmethod
     def of(cls, name: str, revision: str | None, device: str | None) -> SentenceTransformerConnection:
-        """Raises LMError when the package is not installed."""
+        """name: a folder, or of the hub, there perhaps with the commit ("NAME@COMMIT").
+
+        Raises LMError when the package is not installed, and for a name of the hub without a commit.
+        """
         if importlib.util.find_spec("sentence_transformers") is None:
             raise LMError(f"SentenceTransformer({name!r}) needs a package: pip install 'burnish[encoders]'")
         folder = Path(name).expanduser().absolute()
         if not folder.is_dir():
-            return cls(name, revision, device, None)
+            source, _, pinned = name.partition("@")
+            commit = revision or pinned
+            if not _COMMIT.fullmatch(commit):
+                raise LMError(
+                    f"SentenceTransformer({source!r}, revision={commit or None!r}): no folder is called so, and on the "
+                    "hub the files behind a name, a branch or a tag may change, and with them the vectors. Pass "
+                    "revision= with the whole commit from the model's page ('NAME@COMMIT'), or a local folder."
+                )
+            return cls(source, commit, device, None)
         there = sorted(path for path in folder.rglob("*") if path.is_file())
         return cls(str(folder), None, device, _digest(folder, tuple((p, p.stat().st_mtime_ns) for p in there)))
 

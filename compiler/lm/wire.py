@@ -9,7 +9,7 @@ from time import time
 
 from ...signatures.canonical import JSON
 from .failures import AttemptFailure, ContentRefused, ContextOverflow, MaybeBilled, Permanent, Unbilled
-from .request import Reply, Request, whole
+from .request import Kind, Reply, Request, whole
 
 _OVERFLOW = ("context_length_exceeded", "exceed_context_size", "context length", "context size", "context window")
 _TOO_LARGE = "too large to process"
@@ -27,13 +27,14 @@ def reply_of(request: Request, content: bytes) -> Reply:
     raise MaybeBilled(f"The server sent no whole reply: {content[:200].decode('utf-8', 'replace')!r}.", status=200)
 
 
-def failure_of(status: int, content: bytes, headers: Mapping[str, str]) -> AttemptFailure:
-    """What a status other than 200 means for money and for trying again."""
+def failure_of(status: int, content: bytes, headers: Mapping[str, str], kind: Kind = "chat") -> AttemptFailure:
+    """What a status other than 200 means for money and for trying again. kind: of the request."""
     words = content[:4000].decode("utf-8", "replace")
     message = f"The server answered HTTP {status}: {_said(words)}"
     if status == 429 and "insufficient_quota" in words:
         return Permanent(f"{message} The account has no credit left: waiting does not help.", status=status)
-    if status == 500 and _TOO_LARGE in words:  # llama.cpp's word for a text that it cannot embed in one go
+    # llama.cpp's word for a text that it cannot embed in one go.
+    if status == 500 and kind == "embedding" and _TOO_LARGE in words:
         return ContextOverflow(message, status=status)
     if status in (429, 503):
         return Unbilled(message, retry_after(headers), status)

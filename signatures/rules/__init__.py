@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import SchemaError
-from ..prompt import DemoRule
 from .bm25 import BM25 as BM25
 from .tfidf import TfIdf as TfIdf
 from .vectors import Vectors as Vectors
 from .vectors import question as question
 
 if TYPE_CHECKING:
-    from ..prompt import Template
+    from ..prompt import DemoRule, Template
 
 SELECTORS = ("bm25", "tfidf", "vectors")
 ORDERS = ("closest_last", "closest_first", "as_pooled")

@@ -15,7 +15,6 @@ from ...signatures.example import Example
 from ...signatures.prompt import Demo, DemoRule
 from ...signatures.schema import Schema
 from ..base import Workbench
-from ..induction import as_text
 
 Signal: TypeAlias = Literal[
     "embeddings", "label probabilities", "prompt log-probabilities", "executions", "optimizer LM"
@@ -129,8 +128,7 @@ class Supply:
         return self.text(row.input_values)
 
     def text(self, values: Mapping[str, JSON]) -> str:
-        given = [(field.name, as_text(values[field.name])) for field in self.schema.inputs if field.name in values]
-        return given[0][1] if len(given) == 1 else "\n".join(f"{name}: {text}" for name, text in given)
+        return self.candidate.prompt(self.predictor).question(values)
 
     def answer(self, shot: Shot) -> str:
         """The outputs of a shot as one text: equal for equal answers. Free text before the answer does not count."""

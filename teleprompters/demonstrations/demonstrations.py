@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...signatures.candidate import Candidate
 from ...signatures.errors import SchemaError
@@ -15,6 +15,7 @@ from .select.random_sets import Random
 from .supply import Source, supply_of
 
 MOST_SETS = 64  # where the budget would allow more: the best of 64 sets is hardly ever beaten by the next one
+TRIAL = 1  # execution on the longest row, to see whether a set fits
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,25 @@ class Demonstrations(Teleprompter):
             left = bench.remaining.expected
             purse = Purse(bench, left - left // (len(paths) - turn))
             start = bench.known[0].candidate
-            money = max(0, purse.left - len(bench.dev))  # for choosing: one set at least is to be scored
             supply = supply_of(
-                bench, start, predictor, k=self.k, money=money, source=self.source, threshold=self.threshold
+                bench,
+                start,
+                predictor,
+                k=self.k,
+                money=_for_choosing(purse),
+                source=self.source,
+                threshold=self.threshold,
             )
             tried: set[Candidate] = set()
-            for chosen in self._sets(supply):
-                # The first set is always tried; later ones only when they can be scored whole.
-                if len(tried) == MOST_SETS or (tried and purse.left < len(bench.dev)):
-                    break
+            for chosen in self._sets(supply, purse):
                 candidate = supply.shown(chosen)
                 if candidate in tried:
                     continue
                 tried.add(candidate)
                 bench.score([candidate], origin=self._origin(supply, chosen), parents=[start])
                 yield round_of(bench, f"{predictor}: set {len(tried)}", [candidate])
+                if len(tried) == MOST_SETS:
+                    break
             if not tried:
                 yield round_of(bench, f"{predictor}: no set")
 
@@ -94,11 +99,18 @@ class Demonstrations(Teleprompter):
             reply_tokens=max(self.select.reply_tokens, self.order.reply_tokens),
         )
 
-    def _sets(self, supply: Supply) -> Iterator[Chosen]:
-        if supply.shots:
-            for chosen in self.select.select(supply):
-                if (fits := fitting(supply, chosen)) is not None:
-                    yield from self.order.arrange(supply, fits)
+    def _sets(self, supply: Supply, purse: Purse) -> Iterator[Chosen]:
+        """Sets in order, each only when it can be scored whole; choosing and ordering get what is left by then."""
+        dev = len(supply.bench.dev)
+        sets = self.select.select(replace(supply, money=_for_choosing(purse))) if supply.shots else iter(())
+        while purse.left >= dev and (chosen := next(sets, None)) is not None:
+            if purse.left < dev or (fits := fitting(supply, chosen)) is None:
+                continue
+            orders = self.order.arrange(replace(supply, money=max(0, purse.left - dev)), fits)
+            while purse.left >= dev - TRIAL and (arranged := next(orders, None)) is not None:
+                # The trial of the set as it was chosen is a row of its score.
+                if purse.left >= dev - (TRIAL if arranged == fits else 0):
+                    yield arranged
 
     def _origin(self, supply: Supply, chosen: Chosen) -> Origin:
         reasons = dict(zip((shot.row.digest for shot in chosen.shots), chosen.reasons, strict=True))
@@ -106,6 +118,11 @@ class Demonstrations(Teleprompter):
         shown = {"rule": chosen.rule.to_json(), "reason": chosen.reasons[0]} if chosen.rule else {"rows": reasons}
         names = {"select": type(self.select).__name__, "order": type(self.order).__name__}
         return Origin("Demonstrations", "demonstrations", {"predictor": supply.predictor, **names, **shown})
+
+
+def _for_choosing(purse: Purse) -> int:
+    """All that is left, but for what trying and scoring one set takes."""
+    return max(0, purse.left - TRIAL - len(purse.bench.dev))
 
 
 def fitting(supply: Supply, chosen: Chosen) -> Chosen | None:

@@ -95,7 +95,7 @@ def inputs_only(supply: Supply, shots: Sequence[Shot]) -> list[Shot]:
 
 def labels_only(supply: Supply, shots: Sequence[Shot]) -> list[Shot]:
     """Inputs without text; the empty places stay, as above."""
-    return [_with(shot, {field.name: "" for field in supply.schema.inputs}) for shot in shots]
+    return [_asking(shot, {field.name: "" for field in supply.schema.inputs}) for shot in shots]
 
 
 def out_of_domain(supply: Supply, shots: Sequence[Shot], texts: Sequence[str], rng: random.Random) -> list[Shot]:
@@ -115,7 +115,7 @@ def out_of_domain(supply: Supply, shots: Sequence[Shot], texts: Sequence[str], r
         gaps = [abs(len(text.split()) - words) for text in left]
         least = min(gaps)  # divided out, so that far lengths do not all have weight 0
         weights = [math.exp((least * least - gap * gap) / 50) for gap in gaps]
-        replaced.append(_with(shot, {name: left.pop(_weighted(weights, rng.random()))}))
+        replaced.append(_asking(shot, {name: left.pop(_weighted(weights, rng.random()))}))
     return replaced
 
 
@@ -126,6 +126,12 @@ def relabelled(shot: Shot, label: Label) -> Shot:
 
 def _with(shot: Shot, values: Label) -> Shot:
     return replace(shot, demo=replace(shot.demo, data=Demo.of({**shot.demo.values, **values}).data))
+
+
+def _asking(shot: Shot, inputs: Label) -> Shot:
+    """The shot with these inputs instead, without a vector, which was of the others."""
+    changed = _with(shot, inputs)
+    return replace(changed, demo=replace(changed.demo, vector=None))
 
 
 def _has(shot: Shot, label: Label) -> bool:

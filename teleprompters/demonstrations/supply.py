@@ -39,17 +39,26 @@ def supply_of(
     the program did. candidate: also what is executed. most: shots that are wanted; executions end when there are so
     many or a quarter of the money is spent. threshold: the score from which an execution is right.
 
+    Whatever is executed is the candidate with nothing shown to this predictor, and on no row that another predictor is
+    shown, whose answer could be copied: such rows are left out ("row shown already"). Labelled ones come back where
+    fewer than k others are left, no more than make k.
     Left out and counted in the log: rows whose inputs nearly repeat an earlier row's ("near duplicate"), and rows whose
     inputs nearly repeat a row of dev ("near a row of dev"), which would give its answer away.
     """
     bare = candidate.with_prompt(predictor, demos=(), rule=None)
     rows = _apart(bench, bench.pool)
+    seen = {row for row in rows if _is_shown(bare, row)}
     schema = bare.prompt(predictor).schema
     labelled = {row: values for row in rows if (values := from_row(row, schema)) is not None}
+    rows = [row for row in rows if row not in seen]
+    if seen:
+        bench.log("row shown already", predictor=predictor, rows=len(seen))
     if source == "labelled" and labelled:
-        shots = [Shot(row, Demo.of(values)) for row, values in labelled.items()][:most]
+        unseen = [row for row in labelled if row not in seen]
+        fill = [row for row in labelled if row in seen][: max(0, k - len(unseen))]
+        shots = [Shot(row, Demo.of(labelled[row])) for row in (*unseen, *fill)][:most]
     else:
-        shots = _traced(bench, candidate, predictor, rows, money // 4, threshold, most)
+        shots = _traced(bench, bare, predictor, rows, money // 4, threshold, most)
     if not shots:
         bench.log("nothing to demonstrate with", predictor=predictor, source=source)
     return Supply(bench, bare, predictor, tuple(shots), min(k, len(shots)), money, tuple(rows))
@@ -75,6 +84,20 @@ def _traced(
         if len(shots) >= most:
             break
     return shots[:most]
+
+
+def _is_shown(candidate: Candidate, row: Example) -> bool:
+    """Whether a fixed demonstration of any predictor has this row's inputs, as far as that predictor is given them.
+
+    A rule never picks a demonstration whose inputs are the query's.
+    """
+    for path in candidate.predictors:
+        prompt = candidate.prompt(path)
+        names = [field.name for field in prompt.schema.inputs if field.name in row.inputs]
+        inputs = [row.values.get(name) for name in names]
+        if names and prompt.rule is None and any([d.values.get(n) for n in names] == inputs for d in prompt.demos):
+            return True
+    return False
 
 
 def _is_right(outcome: Outcome, threshold: float) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+
 import pytest
 
 import burnish as b
@@ -161,6 +163,12 @@ def test_the_encoder_is_part_of_the_runs_identity_and_provenance(on_bench, progr
     assert "encoder" not in without.compiled.provenance["models"]
     with pytest.raises(b.RunError):
         on_bench(lambda bench: None, name="with", encoder=ScriptedLM([], model="another-encoder", embed=length))
+    versions = ran.compiled.provenance["versions"]
+    assert versions["numpy"] == importlib.metadata.version("numpy")
+    assert "sentence-transformers" not in versions
+    package = ScriptedLM([], model="sentence-transformers:m", embed=length)
+    by_package, _ = on_bench(lambda bench: None, name="package", encoder=package)
+    assert "sentence-transformers" in by_package.compiled.provenance["versions"]
 
 
 def test_the_plan_names_the_encoder_and_allows_for_its_calls(program, reviews, reviewer):

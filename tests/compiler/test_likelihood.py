@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -21,7 +22,7 @@ from burnish.signatures.errors import BudgetSpent, LMError, NoLogprobs, ProgramE
 from burnish.signatures.example import Example
 from burnish.signatures.examples import check_examples
 from burnish.signatures.prompt import Demo, DemoRule
-from burnish.testing import ScriptedLM, ScriptedServer
+from burnish.testing import ScriptedLM, ScriptedServer, ScriptedStatus
 
 
 @pytest.fixture
@@ -178,6 +179,69 @@ def test_an_lm_that_tells_no_log_probabilities_is_refused_before_anything_is_spe
                 ask()
         assert measured.ledger.spent("search").calls == 0
     assert silent.calls == []
+
+
+def test_what_it_costs_to_find_out_that_a_server_ignores_echo_is_the_same_in_every_run():
+    pairs = [("a text", f"goes on {number}") for number in range(40)]
+    for _ in range(5):
+        with (
+            ScriptedServer(lambda messages, body: "ignores it") as server,
+            likelihoods(lm=b.LM("m", base_url=server.base_url)) as measured,
+        ):
+            for _ in range(2):
+                with pytest.raises(NoLogprobs, match="source='samples'"):
+                    measured.of(pairs)
+            assert measured.ledger.spent("search").calls == server.billable == 1
+
+
+def test_one_text_that_is_not_told_is_found_out_when_all_of_its_block_are_measured():
+    """The server is one that tells, so what the others cost is spent and known."""
+
+    def sometimes(messages, body):
+        text = body["prompt"]
+        given = {"token_logprobs": [None, -1.0], "text_offset": [0, 1 if "odd" not in text else len(text)]}
+        return {"choices": [{"text": text, "finish_reason": "length", "logprobs": given}]}
+
+    texts = [(None, "a text"), (None, "odd"), *((None, f"text {number}") for number in range(20))]
+    for _ in range(3):
+        with (
+            ScriptedServer(sometimes) as server,
+            likelihoods(lm=b.LM("m", base_url=server.base_url)) as measured,
+        ):
+            with pytest.raises(NoLogprobs):
+                measured.of([texts[0], ("odd", "x"), *texts[2:]])
+            assert measured.ledger.spent("search").calls == 22
+            assert measured.of([texts[0], *texts[2:]]) == [[-1.0]] * 21
+            assert measured.ledger.spent("search").calls == 22
+
+
+def test_a_server_that_fails_in_the_middle_of_a_block_leaves_nothing_reserved_and_nothing_in_flight():
+    def fails(messages, body):
+        if "odd" in body["prompt"]:
+            raise ScriptedStatus(401, {"error": {"message": "no"}})
+        time.sleep(0.01)
+        given = {"token_logprobs": [None, -1.0], "text_offset": [0, 1]}
+        return {"choices": [{"text": body["prompt"], "finish_reason": "length", "logprobs": given}]}
+
+    with ScriptedServer(fails) as server, likelihoods(lm=b.LM("m", base_url=server.base_url)) as measured:
+        before = measured.ledger.left("search").calls
+        with pytest.raises(LMError, match="key was refused"):
+            measured.of([(None, text) for text in ("a text", "odd", *(f"text {number}" for number in range(30)))])
+        spent = measured.ledger.spent("search").calls
+        assert measured.ledger.left("search").calls == before - spent
+        time.sleep(0.1)
+        assert measured.ledger.spent("search").calls == spent == server.billable
+
+
+def test_an_lm_that_tells_of_plain_texts_only_is_asked_for_those_after_it_refused_messages():
+    def echoes(messages, body):
+        given = {"token_logprobs": [None, -1.0], "text_offset": [0, 1]}
+        return {"choices": [{"text": body["prompt"], "finish_reason": "length", "logprobs": given}]}
+
+    with ScriptedServer(echoes) as server, likelihoods(lm=b.LM("m", base_url=server.base_url)) as measured:
+        with pytest.raises(NoLogprobs):
+            measured.of([([{"role": "user", "content": "a chat"}], "x")])
+        assert measured.of([(None, "a text")]) == [[-1.0]]
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,34 @@ def test_a_local_encoder_and_one_of_the_extra_are_refused_on_load_where_they_are
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None)
-    for name, extra in (("local/smollm2-135m-instruct {}", "local"), ("sentence-transformers:m", "encoders")):
-        path = by_vectors(rule=DemoRule("vectors", 2, encoder=name)).save(tmp_path / f"{extra}.json")
-        with pytest.raises(FrozenError, match=rf"cannot be asked.*burnish\[{extra}\].*encoder="):
+    for name, said in (
+        ('local/smollm2-135m-instruct {"local":{}}', r"cannot be asked.*burnish\[local\].*encoder="),
+        ("sentence-transformers:m", r"cannot be asked.*encoder=.*burnish\.SentenceTransformer\("),
+    ):
+        path = by_vectors(rule=DemoRule("vectors", 2, encoder=name)).save(tmp_path / "asks.json")
+        with pytest.raises(FrozenError, match=said):
             burnish.load(path, lm=always("x"))
+
+
+def test_a_file_names_no_folder_and_no_model_of_a_hub_that_is_then_loaded(by_vectors, encode, tmp_path, monkeypatch):
+    import sys
+
+    engine = tmp_path / "model.gguf"
+    engine.write_bytes(b"weights")
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)  # whatever looks for it fails
+    for name in (
+        f"local/{engine}",
+        "local/model.gguf",
+        'local/model.gguf {"local":{"sha256":"0"}}',
+        "sentence-transformers:all-MiniLM-L6-v2",
+        f'sentence-transformers:m {{"revision":"{"ab" * 20}"}}',
+        f"sentence-transformers:{tmp_path}",
+        f'sentence-transformers:{tmp_path.name} {{"files":"0"}}',
+    ):
+        path = by_vectors(rule=DemoRule("vectors", 2, encoder=name)).save(tmp_path / "asks.json")
+        with pytest.raises(FrozenError, match=r"cannot be asked.*yourself.*load\(path, encoder="):
+            burnish.load(path, lm=always("x"))
+        assert burnish.load(path, lm=always("positive"), encoder=encode)(review="x").label == "positive"
 
 
 def test_an_encoder_that_answers_with_other_vectors_is_noticed_at_the_call(by_vectors, tmp_path):

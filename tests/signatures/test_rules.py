@@ -123,3 +123,9 @@ def test_the_longest_prompt_of_a_rule_is_at_least_as_long_as_any_that_it_makes()
         assert sum(len(message["content"]) for message in made.render({"review": "rain"})) <= most, text
     fixed = Prompt(SCHEMA, "Judge.", (Demo.of({"review": "a", "label": "1"}),), "plain").template
     assert fixed.longest({"review": "b"}) == fixed.render({"review": "b"})
+
+
+def test_a_rule_is_no_part_of_what_looks_demonstrations_up() -> None:
+    from burnish.signatures import rules
+
+    assert not hasattr(rules, "DemoRule")

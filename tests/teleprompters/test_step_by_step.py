@@ -75,3 +75,10 @@ def test_the_forecast_and_settings():
     for wrong in ((), ("",), "Think."):
         with pytest.raises(ValueError, match="triggers"):
             StepByStep(triggers=wrong)
+
+
+def test_later_predictors_begin_only_with_what_can_be_scored_whole(bench, make_student):
+    student = make_student(first=(("review",), ("reasoning", "note")), last=(("note",), ("why", "label")))
+    world = bench(lambda candidate, row: 0.5, given=student, budget=25)
+    assert [done.name for done in StepByStep(triggers=("Think.",)).search(world)] == ["first: Think."]
+    assert world.budget == 5

@@ -47,8 +47,9 @@ class SelfInstruct(Selector):
     temperature, max_tokens: of the optimizer LM. input_first, output_first: your own meta-prompts, {{examples}} and
     {{count}} in them, and {{answer}} in the second.
 
-    Cost: 2 * `rows` requests at most and as many rows that get to step 3, at one execution (or `votes`) each; about
-    half of the supply's money at most. What was generated is written to the run folder.
+    Cost: 2 * `rows` requests at most, each of which may be sent once more, and as many rows that get to step 3, at one
+    execution (or `votes`) each; about half of the supply's money at most. What was generated is written to the run
+    folder.
     Raises ValueError on sizes below 1, a similarity outside 0 to 1, and a meta-prompt without its slots.
     Source: Wang et al. 2022, arXiv 2212.10560, section 2: 8 rows shown, 6 of them seeds, ROUGE-L of at most 0.7,
     at most 150 words. Differs on purpose: it generates inputs of one task, not tasks, so whether answers are classes is
@@ -135,7 +136,7 @@ class SelfInstruct(Selector):
         shots: list[Shot] = []
         fruitless = 0
         while len(shots) < self.rows and fruitless < FRUITLESS:
-            count = min(TOGETHER, requests, money // (1 + self.each * price))
+            count = min(TOGETHER, requests, money // (2 + self.each * price))  # a request may be sent once more
             if count < 1 or checks < 1:
                 break
             answers = task.answers_due(shots, count)
@@ -148,7 +149,7 @@ class SelfInstruct(Selector):
             checked = self._checked(supply, new) if task.labels else self._voted(supply, new)
             shots += checked
             fruitless = 0 if checked else fruitless + 1
-            requests, checks, money = requests - count, checks - len(new), money - count - len(new) * price
+            requests, checks, money = requests - count, checks - len(new), money - 2 * count - len(new) * price
         made = tuple(shots[: self.rows])
         document = [{"row": shot.row.values, "demonstration": shot.demo.values} for shot in made]
         bench.keep(f"generated_rows_{supply.predictor}", document)

@@ -18,6 +18,7 @@ from ...metaprompts import MetaPrompt, load, own
 from ...replies import tagged
 from ..base import Chosen, Selector, Shot, Signal, Supply
 from ..select.random_sets import Random
+from ..select.signals import purse_of
 from .chains import reasoners, reasoning_field
 
 Review: TypeAlias = tuple[int, str]  # score from 0 to 10, and what is to be mended; "" for nothing
@@ -37,7 +38,7 @@ class SelfRefine(Selector):
     temperature, max_tokens: of the optimizer LM. feedback, rewrite: your own meta-prompts, with {{question}} and
     {{reasoning}}, and with {{question}}, {{attempts}} and {{form}}.
 
-    Cost: 1 + 2 * `rounds` calls a demonstration, each of which may be sent once more, and what `by` costs; a
+    Cost: 2 * (1 + 2 * `rounds`) calls a demonstration, for each may be sent once more, and what `by` costs; a
     demonstration is polished once, in however many sets it stands, and about half of the supply's money, at most, is
     spent on all of them.
     Refused where no predictor writes free text before its answer. Raises ValueError on sizes below 1 and meta-prompts
@@ -77,30 +78,35 @@ class SelfRefine(Selector):
         )
 
     def select(self, supply: Supply) -> Iterator[Chosen]:
-        money = supply.money // 2
+        money, purse = supply.money // 2, purse_of(supply, 1.0)  # scores of earlier sets come out of the purse, too
         polished: dict[Shot, tuple[Shot, str]] = {}
         for chosen in self.by.select(replace(supply, money=supply.money - money)):
             if chosen.rule is not None or reasoning_field(supply.schema) is None:
                 supply.bench.log("reasoning not polished", predictor=supply.predictor, rule=chosen.rule is not None)
                 yield chosen
                 continue
-            affordable = money // (1 + 2 * self.rounds)
+            affordable = min(money, purse.left) // self._most
             new = [shot for shot in chosen.shots if shot not in polished][:affordable]
-            money -= len(new) * (1 + 2 * self.rounds)
+            money -= len(new) * self._most
             polished.update(zip(new, self.polish(supply, new), strict=True))
             pairs = [polished.get(shot, (shot, "")) for shot in chosen.shots]
             reasons = [f"{why}; {how}" if how else why for why, (_, how) in zip(chosen.reasons, pairs, strict=True)]
             yield Chosen(tuple(shot for shot, _ in pairs), tuple(reasons))
 
     def cost(self, shots: int, k: int, dev: int) -> int:
-        return 2 * k * (1 + 2 * self.rounds) + self.by.cost(shots, k, dev)
+        return k * self._most + self.by.cost(shots, k, dev)
 
     def asks(self, shots: int, k: int, dev: int) -> int:
-        return 2 * k * (1 + 2 * self.rounds) + self.by.asks(shots, k, dev)
+        return k * self._most + self.by.asks(shots, k, dev)
 
     @property
     def reply_tokens(self) -> int:
         return max(self.max_tokens, self.by.reply_tokens)
+
+    @property
+    def _most(self) -> int:
+        """Calls that one demonstration takes at most: the first review, rewrites and reviews, each sent once more."""
+        return 2 * (1 + 2 * self.rounds)
 
     def polish(self, supply: Supply, shots: Sequence[Shot]) -> list[tuple[Shot, str]]:
         """Each shot with the best of its attempts, and what was done with it in words, or ""."""

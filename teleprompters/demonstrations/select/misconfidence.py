@@ -13,7 +13,7 @@ from ...draws import shuffled
 from ...label_signals import SAMPLES, Source, as_outputs, distributions, misconfidence, place_of
 from ...label_signals import cost as cost_of_distributions
 from ..base import FEW_LABELS, Chosen, Selector, Shot, Signal, Supply
-from .signals import CHOOSING, at_random, everything, labels_of, nothing_to_choose, purse_of
+from .signals import CHOOSING, at_random, everything, nothing_to_choose, program_labels, purse_of, without_classes
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Misconfidence(Selector):
     source, samples: where p comes from, as in `label_signals.distributions`.
     suspect: from this psi on the log names the row as one whose label looks wrong; it is shown all the same.
 
-    Costs an execution a shot, and samples (or a call a label) for each wrong one. Needs classes: ProgramError on free
-    text and on one class alone. Raises ValueError on sizes below 1, an unknown source, suspect not above 1.
+    Costs an execution a shot, and samples (or a call a label) for each wrong one. Needs classes: on free text, and
+    on one class alone, sets are drawn at random, and the log says so.
+    Raises ValueError on sizes below 1, an unknown source, suspect not above 1.
     Source: Xu and Zhang 2024, arXiv 2401.06301, section 3: m = 16, n = 8, one round, 500 rows. Differs on purpose: the
     screen, the cap, and the return to P0.
     """
@@ -63,7 +64,10 @@ class Misconfidence(Selector):
         if nothing_to_choose(supply):
             yield from everything(supply)
             return
-        labels = labels_of(supply, "Misconfidence")
+        labels = program_labels(supply)
+        if len(labels) < 2:
+            yield from without_classes(supply, "Misconfidence")
+            return
         order = shuffled(supply.shots, supply.bench.rng(f"start of misconfidence for {supply.predictor}"))
         start, others = order[: supply.k], order[supply.k :]
         replaced = min(supply.k, self.replaced or max(1, supply.k // 2))

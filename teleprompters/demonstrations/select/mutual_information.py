@@ -13,7 +13,7 @@ from ...label_signals import SAMPLES, Source, distributions, mutual_information
 from ...label_signals import cost as cost_of_distributions
 from ..base import FEW_LABELS, Chosen, Selector, Signal, Supply
 from .random_sets import Random
-from .signals import CHOOSING, at_random, everything, labels_of, nothing_to_choose, purse_of
+from .signals import CHOOSING, at_random, everything, nothing_to_choose, program_labels, purse_of, without_classes
 
 LEAST_INPUTS = 8  # with fewer, mutual information is mostly chance
 
@@ -30,8 +30,9 @@ class MutualInformation(Selector):
         are counted; None: 10, or 4 a label, for fewer hide what entropies differ by.
     balanced: sets with an equal share for each class.
 
-    Costs sets x inputs x (labels or samples). Needs classes: raises ProgramError on free text, and where every row has
-    the same label; NoLogprobs with source "logprobs" only. Raises ValueError on sizes below 1 and an unknown source.
+    Costs sets x inputs x (labels or samples). Needs classes: on free text, and where every row has the same label, sets
+    are drawn at random, and the log says so. Raises NoLogprobs with source "logprobs" only, ValueError on sizes below 1
+    and an unknown source.
     Source: Sorensen et al. 2022, arXiv 2203.11364, who rank templates; sets are to prompts what templates are.
     """
 
@@ -55,11 +56,14 @@ class MutualInformation(Selector):
         if nothing_to_choose(supply):
             yield from everything(supply)
             return
-        labels = labels_of(supply, "MutualInformation")
+        labels = program_labels(supply)
+        if len(labels) < 2:
+            yield from without_classes(supply, "MutualInformation")
+            return
         samples = self._samples(len(labels))
         price = cost_of_distributions(1, len(labels), samples).most
         pairs = int(CHOOSING * supply.money) // price
-        inputs = min(self.inputs, len(supply.bench.pool), max(LEAST_INPUTS, pairs // self.sets))
+        inputs = min(self.inputs, len(_rows(supply)), max(LEAST_INPUTS, pairs // self.sets))
         sets = min(self.sets, pairs // inputs)
         if sets < 2:
             yield from at_random(supply, "MutualInformation", 2 * LEAST_INPUTS * price)
@@ -78,7 +82,7 @@ class MutualInformation(Selector):
 
     def _inputs(self, supply: Supply, drawn: Sequence[Chosen], count: int) -> list[Example]:
         shown = {shot.row for chosen in drawn for shot in chosen.shots}
-        rows = shuffled(supply.bench.pool, supply.bench.rng(f"inputs for mutual information of {supply.predictor}"))
+        rows = shuffled(_rows(supply), supply.bench.rng(f"inputs for mutual information of {supply.predictor}"))
         return sorted(rows, key=lambda row: row in shown)[:count]
 
     def _informations(
@@ -101,3 +105,7 @@ class MutualInformation(Selector):
             source = told.source  # sets are compared by one source alone
             found.append(mutual_information(told))
         return found
+
+
+def _rows(supply: Supply) -> tuple[Example, ...]:
+    return supply.rows or tuple(dict.fromkeys(shot.row for shot in supply.shots))

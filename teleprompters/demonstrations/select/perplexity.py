@@ -11,7 +11,7 @@ from ....signatures.errors import NoLogprobs
 from ...draws import shuffled
 from ..base import Chosen, Selector, Shot, Signal, Supply
 from .random_sets import Random
-from .signals import CHOOSING, at_random, shown_text, surprises
+from .signals import CHOOSING, at_random, everything, nothing_to_choose, shown_text, surprises
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Perplexity(Selector):
 
     of: "shots": the perplexity of each demonstration, inputs and outputs; the k lowest, within the classes' shares.
         "prompts": of random sets the one whose whole prompt, with an input of the pool, has the lowest mean ppl.
-    sets, inputs: with of="prompts", sets that are compared and inputs that each is filled with, no label shown.
+    sets, inputs: with of="prompts", sets that are compared and inputs that each is filled with, no label shown: those
+        that stand in no set first; one that stands in a set is left out for that set.
     matched: takes out what length alone does (log ppl is regressed on log characters), since short texts read worse.
     surrogate: a function from a text to its perplexity under another model, where the task LM tells none; what is
         familiar to one model is only likely to be so to another, so the ranking alone counts. Costs no call.
@@ -70,20 +71,29 @@ class Perplexity(Selector):
         yield Chosen(tuple(chosen), tuple(f"{said} {_exp(measured[shot]):.3g}" for shot in chosen))
 
     def _by_prompts(self, supply: Supply) -> Iterator[Chosen]:
+        if nothing_to_choose(supply):
+            yield from everything(supply)
+            return
         rng = supply.bench.rng(f"inputs for perplexities of {supply.predictor}")
-        shots = shuffled(supply.shots, rng)[: self.inputs]
-        sets = min(self.sets, self._affordable(supply, self.sets * len(shots)) // len(shots))
+        count = min(self.inputs, len(supply.shots))
+        sets = min(self.sets, self._affordable(supply, self.sets * count) // count)
         if not sets:
-            yield from at_random(supply, "Perplexity", len(shots))
+            yield from at_random(supply, "Perplexity", count)
             return
         drawn = list(Random(sets).select(supply))
-        texts = [_prompt_text(supply, chosen, shot) for chosen in drawn for shot in shots]
-        logarithms = self._logarithms(supply, texts)
-        size = len(shots)
-        means = [
-            math.fsum(_exp(one) for one in logarithms[number * size : (number + 1) * size]) / size
-            for number in range(len(drawn))
+        shown = {shot.row for chosen in drawn for shot in chosen.shots}
+        inputs = sorted(shuffled(supply.shots, rng), key=lambda shot: shot.row in shown)[:count]
+        asked = [
+            (number, _prompt_text(supply, chosen, shot))
+            for number, chosen in enumerate(drawn)
+            for shot in inputs
+            if shot.row not in {one.row for one in chosen.shots}
         ]
+        perplexities: list[list[float]] = [[] for _ in drawn]
+        logarithms = self._logarithms(supply, [text for _, text in asked])
+        for (number, _), one in zip(asked, logarithms, strict=True):
+            perplexities[number].append(_exp(one))
+        means = [math.fsum(found) / len(found) if found else math.inf for found in perplexities]
         for number in sorted(range(len(drawn)), key=lambda number: (means[number], number)):
             yield Chosen.of(drawn[number].shots, f"in a prompt of perplexity {means[number]:.3g}")
 

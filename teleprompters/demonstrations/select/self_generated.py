@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ....signatures.canonical import JSON
-from ....signatures.errors import ProgramError
 from ....signatures.example import Example
 from ....signatures.prompt import Demo
 from ...asking import ask_for
@@ -23,7 +22,7 @@ from ...pairs import from_row, from_trace
 from ...replies import tagged
 from ..base import Chosen, Selector, Shot, Signal, Supply
 from ..difficulty import told
-from .signals import CHOOSING, at_random, program_labels
+from .signals import CHOOSING, at_random, program_labels, without_classes
 
 COPIED = 0.8  # the share of an input's words in common with another from which it is a copy
 PRICE = 3  # an input is written, perhaps asked for once more, and answered by the program
@@ -55,8 +54,9 @@ class SelfGenerated(Selector):
     sets: of k shots, no shot in two of them. temperature, max_tokens: of the writing.
     metaprompt: your own, a text or the name of a file, with {{instruction}}, {{input}}, {{label}} and {{form}}.
 
-    Needs labels that are few; raises ProgramError on free text. Costs up to 3 calls (writing, once more, checking) for
-    each of 2 x k x sets inputs, fewer sets where the money does not reach. Nothing is yielded when nothing is left.
+    Needs labels that are few: on free text a set of the pool is drawn at random, and the log says so. Costs up to 3
+    calls (writing, once more, checking) for each of 2 x k x sets inputs, fewer sets where the money does not reach.
+    Nothing is yielded when nothing is left.
     Raises ValueError on sizes below 1, a negative temperature and a meta-prompt without its slots.
     Source: Kim et al. 2022, arXiv 2206.08082. Differs on purpose: one set for all queries; the checks.
     """
@@ -81,7 +81,10 @@ class SelfGenerated(Selector):
     def select(self, supply: Supply) -> Iterator[Chosen]:
         if not supply.shots:
             return
-        labels = self._labels(supply)
+        labels = program_labels(supply)  # one alone will do: there is nothing that it could be confused with
+        if not labels:
+            yield from without_classes(supply, "SelfGenerated")
+            return
         wanted = SPARE * math.ceil(supply.k / len(labels)) * self.sets
         each = min(wanted, int(CHOOSING * supply.money) // (PRICE * len(labels)))
         if not each:
@@ -104,15 +107,6 @@ class SelfGenerated(Selector):
     @property
     def reply_tokens(self) -> int:
         return self.max_tokens
-
-    def _labels(self, supply: Supply) -> list[dict[str, JSON]]:
-        """The program's labels. One alone will do: there is nothing that it could be confused with."""
-        if labels := program_labels(supply):
-            return labels
-        raise ProgramError(
-            "SelfGenerated writes inputs for given labels, and the answers of this task are no small number of labels. "
-            "Show what the program did right instead: Demonstrations(source='bootstrapped')."
-        )
 
     def _written(self, supply: Supply, labels: Sequence[dict[str, JSON]], each: int) -> list[Written]:
         """Inputs that could be read, the labels taking turns."""

@@ -59,6 +59,18 @@ def at_random(supply: Supply, selector: str, needs: int) -> Iterator[Chosen]:
     yield from Random().select(supply)
 
 
+def without_classes(supply: Supply, selector: str) -> Iterator[Chosen]:
+    """A random set, where answers are no classes, or all the same, for a selector that compares classes."""
+    supply.bench.log(
+        "needs classes: demonstrations drawn at random",
+        predictor=supply.predictor,
+        selector=selector,
+        outputs=answer_names(supply),
+        answers=len(_label_counts(supply)),
+    )
+    yield from Random().select(supply)
+
+
 # what the program answers
 
 

@@ -13,6 +13,7 @@ from ...label_signals import SAMPLES, distributions, sampled
 from ...pairs import from_trace
 from ..base import FEW_LABELS, Chosen, Selector, Shot, Signal, Supply
 from ..vectors import cosines, embedding_calls, question_vectors
+from .signals import CHOOSING
 
 if TYPE_CHECKING:
     from ..vectors import Floats
@@ -87,7 +88,8 @@ class VoteK(Selector):
         rest = [place for place in range(len(supply.shots)) if place not in shown]
         by_labels = len(supply.candidate.predictors) == 1 and len(supply.classes) > 1
         each = max(self.samples, len(supply.classes)) if by_labels else self.samples
-        asked = shuffled(rest, supply.bench.rng(f"vote-k of {supply.predictor}"))[: supply.money // each]
+        affordable = int(CHOOSING * supply.money) // each
+        asked = shuffled(rest, supply.bench.rng(f"vote-k of {supply.predictor}"))[:affordable]
         if len(asked) < wanted:
             supply.bench.log("vote-k by votes alone", predictor=supply.predictor, money=supply.money)
             return {}

@@ -12,11 +12,13 @@ import pytest
 
 from burnish.compiler.lm import LM, Client, ContextOverflow, Encoder, Price, ReplyCache, SentenceTransformer, as_encoder
 from burnish.compiler.lm.encoders import encoder_named, vectors_of
+from burnish.compiler.lm.failures import MaybeBilled
 from burnish.compiler.lm.request import Reply
 from burnish.compiler.lm.wire import failure_of
 from burnish.signatures.errors import LMError
 from burnish.testing import ScriptedLM, ScriptedServer
 
+COMMIT = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
 LOCAL = "local/smollm2-135m-instruct"
 needs_engine = pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="needs the extra [local]")
 
@@ -67,12 +69,17 @@ def test_what_cannot_embed_is_refused_with_what_can(monkeypatch):
 
 
 def test_an_encoder_is_found_again_by_its_name():
-    for given in ("text-embedding-3-small", LM("text-embedding-3-large", dimensions=256)):
+    for given in (
+        "text-embedding-3-small",
+        LM("text-embedding-3-large", dimensions=256),
+        LM("a name with spaces", dimensions=8),
+        "a name with spaces",
+    ):
         encoder = as_encoder(given)
         assert encoder_named(encoder.name).identity() == encoder.identity()
     with pytest.raises(LMError, match="is wanted, and what is here is"):
         encoder_named('e {"pooling":"cls"}')
-    for odd in ("e {broken", "e [1]", 'e {"dimensions":NaN}', 'e {"dimensions":{}}', "e " + "[" * 100_000):
+    for odd in ("e {broken", "e {}", 'e {"dimensions":NaN}', 'e {"dimensions":{}}', 'e {"a":' + "[" * 100_000):
         with pytest.raises(LMError, match="is wanted"):
             encoder_named(odd)
 
@@ -98,6 +105,25 @@ def test_an_empty_text_is_sent_as_a_dash_and_dimensions_are_sent(tmp_path):
     assert encoder.connection.calls == [{"model": "scripted", "input": ["-", "-", "abc"], "dimensions": 2}]
 
 
+def test_what_a_server_takes_besides_is_sent_and_tells_encoders_apart(tmp_path):
+    def encoder(kind):
+        return as_encoder(ScriptedLM([], extra_body={"input_type": kind}, temperature=0.5))
+
+    query, passage = encoder("query"), encoder("passage")
+    assert query.name == 'scripted {"extra_body":{"input_type":"query"}}'
+    assert query.name != passage.name
+    asked(query, ["abc"], tmp_path)
+    assert query.connection.calls == [{"model": "scripted", "input": ["abc"], "input_type": "query"}]
+    with pytest.raises(LMError, match="is wanted"):
+        encoder_named(query.name)  # a file does not decide what else is sent
+
+
+def test_a_parameter_that_no_encoder_takes_is_named():
+    with pytest.raises(LMError, match=r"'input_type'.*extra_body"):
+        as_encoder(LM("e", input_type="query"))
+    assert as_encoder(LM("e", input_type=None, extra_body={})).name == "e"
+
+
 def test_vectors_come_in_the_order_of_the_texts_whatever_the_order_of_the_reply():
     encoder = as_encoder(ScriptedLM([]))
     rows = [{"index": 1, "embedding": [2.0]}, {"index": 0, "embedding": [1.0]}]
@@ -113,7 +139,9 @@ def test_a_reply_that_is_no_list_of_vectors_is_an_error_that_names_the_encoder(r
 
 def test_a_text_that_llama_cpp_cannot_take_in_one_go_overflows_the_context():
     content = b'{"error":{"code":500,"message":"input (3001 tokens) is too large to process. increase the physical"}}'
-    assert isinstance(failure_of(500, content, {}), ContextOverflow)
+    assert isinstance(failure_of(500, content, {}, "embedding"), ContextOverflow)
+    assert isinstance(failure_of(500, content, {}), MaybeBilled)
+    assert isinstance(failure_of(500, content, {}, "completion"), MaybeBilled)
 
 
 # sentence-transformers
@@ -153,25 +181,39 @@ def package(monkeypatch):
 
 def test_a_sentence_transformer_is_cached_and_counted_as_a_call_like_any_other(package, tmp_path):
     made, embedded = package
-    encoder = SentenceTransformer("all-MiniLM-L6-v2", revision="abc", device="cpu")
-    assert encoder.name == 'sentence-transformers:all-MiniLM-L6-v2 {"revision":"abc"}'
+    encoder = SentenceTransformer("all-MiniLM-L6-v2", revision=COMMIT, device="cpu")
+    assert encoder.name == f'sentence-transformers:all-MiniLM-L6-v2 {{"revision":"{COMMIT}"}}'
     assert encoder.price == Price(0, 0)
     assert made == []  # loaded with the first texts
     vectors, spend, _ = asked(encoder, ["a b", "c"], tmp_path)
     assert vectors == [[1.0, 1.0], [0.3333333, 1.0]]
     assert (spend.calls, spend.tokens, spend.usd) == (1, 3, 0.0)
-    assert made == [("all-MiniLM-L6-v2", {"revision": "abc", "device": "cpu"})]
+    assert made == [("all-MiniLM-L6-v2", {"revision": COMMIT, "device": "cpu"})]
     again, _, stats = asked(encoder, ["a b", "c"], tmp_path, offline=True)
     assert (again, stats.hits, embedded) == (vectors, 1, [["a b", "c"]])
 
 
-def test_a_sentence_transformer_is_named_in_one_line_and_found_again(package):
-    for given in ("sentence-transformers:all-MiniLM-L6-v2", SentenceTransformer("all-MiniLM-L6-v2")):
+def test_a_sentence_transformer_is_known_by_its_commit_and_refused_without_one(package, tmp_path):
+    for given in (f"sentence-transformers:owner/m@{COMMIT}", SentenceTransformer("owner/m", revision=COMMIT)):
         encoder = as_encoder(given)
-        assert encoder.name == "sentence-transformers:all-MiniLM-L6-v2"
-        assert encoder_named(encoder.name).identity() == encoder.identity()
-    revised = SentenceTransformer("m", revision="abc")
-    assert encoder_named(revised.name).connection == revised.connection
+        assert encoder.name == f'sentence-transformers:owner/m {{"revision":"{COMMIT}"}}'
+    for build in (
+        lambda: SentenceTransformer("m"),
+        lambda: SentenceTransformer("m", revision="main"),
+        lambda: SentenceTransformer("m", revision=COMMIT[:7]),
+        lambda: as_encoder("sentence-transformers:m"),
+        lambda: as_encoder("sentence-transformers:m@main"),
+    ):
+        with pytest.raises(LMError, match=r"Pass revision= with the whole commit.*or a local folder"):
+            build()
+
+
+def test_a_sentence_transformer_is_not_found_by_a_name_alone(package, monkeypatch):
+    made, _ = package
+    for encoder in (SentenceTransformer("m", revision=COMMIT), as_encoder(f"sentence-transformers:m@{COMMIT}")):
+        with pytest.raises(LMError, match=r"pass burnish\.SentenceTransformer"):
+            encoder_named(encoder.name)
+    assert made == []
 
 
 def test_a_sentence_transformer_in_a_folder_is_known_by_its_files_and_by_no_path(package, tmp_path):
@@ -189,14 +231,14 @@ def test_a_sentence_transformer_in_a_folder_is_known_by_its_files_and_by_no_path
         "sentence-transformers:..",
         "sentence-transformers:/",
     ):
-        with pytest.raises(LMError, match=r"a model in a folder: pass burnish\.SentenceTransformer"):
+        with pytest.raises(LMError, match=r"runs in this process: pass burnish\.SentenceTransformer"):
             encoder_named(name)
 
 
 def test_a_sentence_transformer_that_cannot_be_loaded_or_is_asked_to_chat_says_so(package, tmp_path):
     with pytest.raises(LMError, match="broken cannot be loaded: no such model"):
-        asked(SentenceTransformer("broken"), ["x"], tmp_path)
-    lm = LM("sentence-transformers:m")
+        asked(SentenceTransformer("broken", revision=COMMIT), ["x"], tmp_path)
+    lm = LM(f"sentence-transformers:m@{COMMIT}")
     request = lm.chat([{"role": "user", "content": "hello"}])
     with Client(ReplyCache(tmp_path)) as client, pytest.raises(LMError, match="gives vectors of texts and no replies"):
         client.send(lm, request)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from burnish.compiler.lm import LM, Client, ReplyCache
-from burnish.compiler.lm.failures import ContextOverflow
+from burnish.compiler.lm.failures import ContentRefused, ContextOverflow
 from burnish.compiler.lm.logprobs import continuation_logprobs, text_logprobs
-from burnish.signatures.errors import LMError, NoLogprobs
-from burnish.testing import ScriptedLM, ScriptedServer
+from burnish.signatures.errors import CacheError, LMError, NoLogprobs
+from burnish.testing import ScriptedLM, ScriptedServer, ScriptedStatus
 
 QUESTION = [{"role": "user", "content": "best film?"}]
 
@@ -115,6 +115,47 @@ def test_a_server_that_echoes_the_prompt_is_asked_that_way(client):
         assert continuation_logprobs(client, lm, "ab", "cdef") == [-1.0, -2.0]
         with pytest.raises(LMError, match="execution accuracy"):
             continuation_logprobs(client, lm, QUESTION, "cdef")
+
+
+def refusing(status, **error):
+    def respond(messages, body):
+        raise ScriptedStatus(status, {"error": {"message": "no such thing", **error}})
+
+    return ScriptedServer(respond)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 422])
+def test_a_server_without_such_completions_tells_nothing_and_offline_the_same(client, tmp_path, status):
+    with refusing(status) as server, Client(ReplyCache(tmp_path / "cache"), offline=True) as offline:
+        lm = LM("m", base_url=server.base_url)
+        for opened in (client, offline):
+            with pytest.raises(NoLogprobs, match="execution accuracy"):
+                text_logprobs(opened, lm, "a text")
+            with pytest.raises(NoLogprobs):
+                continuation_logprobs(opened, lm, "a text", "goes on")
+        with pytest.raises(CacheError):
+            text_logprobs(offline, lm, "never asked for")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (401, "key", LMError),
+        (403, "key", LMError),
+        (400, "context_length_exceeded", ContextOverflow),
+        (400, "content_filter", ContentRefused),
+    ],
+)
+def test_other_refusals_of_an_echo_stay_what_they_are(client, status, code, expected):
+    with refusing(status, code=code) as server, pytest.raises(expected) as raised:
+        text_logprobs(client, LM("m", base_url=server.base_url), "a text")
+    assert not isinstance(raised.value, NoLogprobs)
+
+
+def test_an_empty_text_is_not_asked_for(client):
+    with ScriptedServer(lambda messages, body: "x") as server:
+        assert text_logprobs(client, LM("m", base_url=server.base_url), "") == []
+        assert server.billable == 0
 
 
 def test_the_first_token_of_an_echoed_text_has_no_probability(client):

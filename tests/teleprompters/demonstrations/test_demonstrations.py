@@ -6,7 +6,7 @@ import pytest
 
 from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.example import Example
-from burnish.signatures.prompt import DemoRule
+from burnish.signatures.prompt import Demo, DemoRule
 from burnish.teleprompters.base import Origin, Outcome, Sizes
 from burnish.teleprompters.demonstrations.base import Chosen, Selector, Shot
 from burnish.teleprompters.demonstrations.demonstrations import Demonstrations
@@ -80,6 +80,43 @@ def test_what_rows_have_no_value_for_is_taken_from_executions_that_went_right(be
     assert {shot.row.values["label"] for shot in made.shots} == {"positive"}
     assert all(shot.demo.values["quote"] == f"of {shot.row.values['review']}" for shot in made.shots)
     assert len(world.executed) <= 25  # a quarter of the money
+
+
+def test_no_row_is_executed_that_a_predictor_is_shown_already(bench, make_student, step):
+    given = make_student(find=(("review",), ("quote",)), judge=(("review", "quote"), ("label",)))
+
+    def trace(candidate, example):
+        return (step("find", example.input_values, {"quote": "said"}, "r"),)
+
+    world = bench(lambda candidate, example: 1.0, given=given, trace_of=trace)
+    texts = [f"review {n}" for n in range(6)]
+    start = given
+    for path, some in (("find", texts[:3]), ("judge", texts[3:])):
+        demos = tuple(Demo.of({"review": text, "quote": "said", "label": "positive"}) for text in some)
+        start = start.with_prompt(path, demos=demos)
+    made = supply_of(world, start, "find", k=4, money=1000)
+    assert {len(shown(candidate, "find")) for candidate, _ in world.executed} == {0}
+    assert not {row.values["review"] for _, row in world.executed} & set(texts[3:])
+    assert "review 0" in [shot.row.values["review"] for shot in made.shots]
+    assert not {row.values["review"] for row in made.rows} & set(texts[3:])
+    assert [detail["rows"] for event, detail in world.events if event == "row shown already"] == [3]
+    made = supply_of(world, start.with_prompt("judge", rule=DemoRule("bm25", 2)), "find", k=4, money=1000)
+    assert len(made.shots) == 20  # a rule never shows a query its own row
+
+
+def test_labelled_rows_that_are_shown_already_only_make_up_for_missing_ones(bench, make_student):
+    given = make_student(find=(("review",), ("label",)), judge=(("review",), ("label",)))
+    world = bench(flat, given=given, pool=6)
+    start = given.with_prompt("find", demos=tuple(Demo.of(row.values) for row in world.pool[:4]))
+    assert len(supply_of(world, start, "judge", k=2, money=10).shots) == 2
+    assert len(supply_of(world, start, "judge", k=5, money=10).shots) == 5
+
+
+def test_a_question_is_the_text_that_an_encoder_is_given(bench):
+    world = bench(flat, columns={"review": lambda n: {"b": n, "a": [1]}})
+    made = supply_of(world, world.student, "self", k=2, money=10)
+    assert made.question(made.shots[0]) == made.candidate.prompt("self").question(made.shots[0].demo.values)
+    assert made.text({"review": {"b": 1, "a": 2}}) == made.text({"review": {"a": 2, "b": 1}})
 
 
 def test_an_equal_share_of_each_class_is_taken_from_a_ranking_in_its_order(supply):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -181,3 +182,10 @@ def test_settings_that_make_no_sense_are_refused():
 
 def test_the_experiment_conforms():
     check_teleprompter(LabelNoise(k=2, seeds=2), limits=(1, 30, 150))
+
+
+def test_what_has_other_inputs_has_no_vector_of_the_old_ones(supply):
+    shots = [replace(shot, demo=shot.demo.with_vector([1.0, 2.0])) for shot in supply.shots[:2]]
+    for made in (labels_only(supply, shots), out_of_domain(supply, shots, ["two words"], random.Random(0))):
+        assert [shot.demo.vector for shot in made] == [None, None]
+    assert [shot.demo.vector for shot in inputs_only(supply, shots)] == [shot.demo.vector for shot in shots]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from burnish.signatures.errors import NoLogprobs, ProgramError
+from burnish.signatures.errors import NoLogprobs
 from burnish.teleprompters.demonstrations.demonstrations import Demonstrations
 from burnish.teleprompters.demonstrations.select.misconfidence import Misconfidence
 from burnish.teleprompters.demonstrations.supply import supply_of
@@ -136,11 +136,13 @@ def test_a_pool_that_is_one_set_is_given_back_for_nothing(bench):
     assert world.executed == []
 
 
-def test_free_text_and_one_class_alone_are_refused_with_what_to_use_instead(bench):
+def test_on_free_text_and_one_class_alone_chance_decides_and_the_log_says_so(bench):
     for label in (lambda n: f"text {n}", lambda n: "positive"):
         world = bench(lambda c, e: 0.5, columns={"label": label})
-        with pytest.raises(ProgramError, match=r"Misconfidence.*Influence"):
-            list(Misconfidence().select(supply(world)))
+        (chosen,) = Misconfidence().select(supply(world))
+        assert set(chosen.reasons) == {"drawn at random"}
+        assert world.budget == 10**6
+        assert [event for event, _ in world.events] == ["needs classes: demonstrations drawn at random"]
 
 
 def test_a_predictor_inside_is_judged_by_what_the_program_answers(bench, make_student, step):

@@ -122,3 +122,19 @@ def test_the_cost_is_a_call_a_shot_or_a_filled_prompt():
     assert Perplexity().cost(100, 4, 50) == 100
     assert Perplexity(of="prompts", sets=5, inputs=8).cost(100, 4, 50) == 40
     assert Perplexity(surrogate=len).cost(100, 4, 50) == 0
+
+
+def test_a_set_is_never_judged_on_an_input_that_it_shows(bench):
+    read = []
+
+    def measured(prompt, text):
+        read.append(re.findall(r"review \d+", text))
+        return [-1.0]
+
+    world = bench(lambda c, e: 0.5, text_logprob_of=measured)
+    sets = list(Perplexity(of="prompts", sets=10, inputs=20).select(supply(world, k=8)))
+    assert len(sets) == 10
+    assert all(len(set(names)) == 9 for names in read)
+    world = bench(lambda c, e: 0.5, pool=3, text_logprob_of=measured)
+    (chosen,) = Perplexity(of="prompts").select(supply(world, k=8))
+    assert set(chosen.reasons) == {"one of all there are"}

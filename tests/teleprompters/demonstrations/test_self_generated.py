@@ -5,7 +5,6 @@ from collections import Counter
 
 import pytest
 
-from burnish.signatures.errors import ProgramError
 from burnish.signatures.example import Example
 from burnish.teleprompters.demonstrations.demonstrations import Demonstrations
 from burnish.teleprompters.demonstrations.select.self_generated import SelfGenerated, overlap
@@ -154,8 +153,10 @@ def test_one_label_alone_will_do_and_free_text_will_not(bench):
     (chosen,) = SelfGenerated(sets=1).select(supply(world))
     assert len(chosen.shots) == 4
     world = world_of(bench, columns={"label": lambda n: f"text {n}"})
-    with pytest.raises(ProgramError, match="source='bootstrapped'"):
-        list(SelfGenerated().select(supply(world)))
+    (chosen,) = SelfGenerated().select(supply(world))
+    assert set(chosen.reasons) == {"drawn at random"}
+    assert world.asked == []
+    assert "needs classes: demonstrations drawn at random" in [event for event, _ in world.events]
 
 
 def test_it_spends_no_more_than_it_is_given(bench):

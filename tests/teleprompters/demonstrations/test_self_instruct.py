@@ -230,3 +230,11 @@ def test_a_search_with_generated_rows_conforms():
 
     selector = SelfInstruct(by=Random(sets=2), rows=6, each=3)
     check_teleprompter(Demonstrations(select=selector, k=2), writer=write, limits=(1, 30, 70))
+
+
+def test_money_is_kept_to_where_every_request_is_sent_twice(world):
+    for money in (12, 26, 60):
+        made = world(reply_of=lambda prompt, draw: "" if draw % 2 else writer(prompt, draw))
+        supply = supply_in(made)
+        SelfInstruct(rows=1000, each=1).generate(supply, money)
+        assert 0 < 10**6 - made.budget <= money

@@ -128,8 +128,26 @@ def test_a_demonstration_is_polished_once_in_however_many_sets_it_stands(supply)
 def test_no_more_than_half_of_the_money_is_spent(supply):
     made = supply(k=10, money=42)
     found = next(SelfRefine().select(made))
-    assert len(made.bench.asked) == 20  # four demonstrations of 5 calls fit into 21
-    assert sorted(reasonings(found)) == ["First try."] * 6 + ["Version 2."] * 4
+    assert len(made.bench.asked) == 10  # of 21, two demonstrations of 5 calls, each of which could be sent once more
+    assert sorted(reasonings(found)) == ["First try."] * 8 + ["Version 2."] * 2
+
+
+def test_no_more_than_half_of_the_money_is_spent_where_every_reply_takes_two_calls(supply):
+    made = supply(lambda prompt, draw: "" if draw % 2 else improving(prompt, draw), k=10, money=42)
+    next(SelfRefine(max_tokens=64).select(made))
+    assert 0 < len(made.bench.asked) <= 21
+    assert SelfRefine(rounds=3).cost(20, 2, 10) == 2 * 14
+
+
+def test_later_sets_are_polished_with_what_scores_have_left(supply):
+    made = supply(k=2, money=100)
+    spent = 10**6 - made.bench.budget
+    sets = SelfRefine(by=Random(sets=3)).select(made)
+    next(sets)
+    made.bench.budget = 10**6 - spent - 95  # what else was spent since
+    asked = len(made.bench.asked)
+    next(sets)
+    assert len(made.bench.asked) == asked
 
 
 def test_rules_and_predictors_without_reasoning_are_left_alone(supply, make_student):

@@ -144,9 +144,9 @@ def test_inner_predictors_are_judged_by_what_they_said_themselves(supply, make_s
 
 
 def test_it_asks_no_more_rows_than_there_is_money_for_and_says_when_it_asks_none(supply):
-    given = supply(k=4, money=25)
+    given = supply(k=4, money=36)
     list(VoteK(fast=False, samples=5).select(given))
-    assert len(given.bench.executed) == 25
+    assert len(given.bench.executed) == 25  # three quarters of the money are 27
     poor = supply(k=4, money=9)
     (chosen,) = VoteK(fast=False, samples=5).select(poor)
     assert not poor.bench.executed
