@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..signatures.candidate import Candidate
+from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from .apo_expand import APOMetaPrompts, Expander, Expansion, hardness_of, minibatches
 from .asking import MAX_LENGTH, Writing, check_kinds, check_sizes
@@ -16,7 +17,7 @@ from .base import Forecast, Round, Sizes, Workbench
 from .demonstrations.difficulty import Difficulty
 from .finalists import affordable_finalists, full_score, puller
 from .induction import Proposal
-from .instruction_search import InstructionSearch, Purse, round_of, wordings
+from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
 from .reflection import CASE
 
 MOST_ROUNDS = 6  # the paper's number; its curves are flat or fall after 3
@@ -49,7 +50,8 @@ class APO(InstructionSearch):
     In the end all of the beam are scored on all of dev.
 
     A parent that makes no error on the minibatch has no gradient: it is only paraphrased. Several predictors are taken
-    in turn, the others held at their best (see `InstructionSearch`); errors show the whole trace of the program.
+    in turn, the others held at their best (see `InstructionSearch`); errors show the whole trace of the program. What
+    was tried and why is kept in the run folder as apo_rounds.json, anew after every round.
 
     rounds, beam, expansion: sizes; None: the largest of six sizes, from the published one down, with which three rounds
         can be paid, and at most 6 rounds.
@@ -127,6 +129,7 @@ class APO(InstructionSearch):
             rng,
         )
         made: dict[Candidate, Proposal] = {}
+        rounds: list[JSON] = []
         met = {score.candidate for score in bench.known}
         for number in range(1, (self.rounds or MOST_ROUNDS) + 1):
             parents = beam[: self._parents(purse.left - sizes.finals, len(beam), sizes.expansion)]
@@ -149,6 +152,8 @@ class APO(InstructionSearch):
             beam = [arms[arm] for arm in order[: sizes.beam]]
             if beam[0] in made and purse.left >= sizes.finals:
                 full_score(bench, beam[0], made[beam[0]])
+            rounds.append(_told(predictor, parents, successors, beam))
+            bench.keep(document_of(bench, "apo_rounds", predictor), rounds)
             yield round_of(bench, f"{predictor}: round {number}, {len(beam)} of {len(arms)} stay", tuple(beam))
 
         scored = {score.candidate for score in bench.known}
@@ -254,6 +259,26 @@ class APO(InstructionSearch):
             return [[value - less for value in values] for less, values in rewards]
 
         return net
+
+
+def _told(
+    predictor: str, parents: Sequence[Candidate], successors: Mapping[Candidate, Proposal], beam: Sequence[Candidate]
+) -> JSON:
+    """A round for people to read: what was expanded, what came of it and why, and what stayed."""
+    made = [
+        {
+            "instruction": candidate.prompt(predictor).instruction,
+            "move": proposal.origin.move,
+            "reason": proposal.origin.detail.get("reason", ""),
+            "candidate": candidate.digest,
+        }
+        for candidate, proposal in successors.items()
+    ]
+    return {
+        "expanded": [candidate.prompt(predictor).instruction for candidate in parents],
+        "successors": made,
+        "beam": [candidate.prompt(predictor).instruction for candidate in beam],
+    }
 
 
 @dataclass(frozen=True)

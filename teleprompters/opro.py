@@ -17,7 +17,7 @@ from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import draw
 from .finalists import affordable_finalists, full_score
 from .induction import Proposal, admitted, shown_pairs
-from .instruction_search import InstructionSearch, Purse, round_of, wordings
+from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
 from .metaprompts import MetaPrompt, load, own
 from .opro_trajectory import (
     ExemplarChoice,
@@ -62,7 +62,8 @@ class OPRO(InstructionSearch):
     It ends after `steps`, with the budget, or when `patience` steps in a row brought nothing better. The best
     `finalists` are then scored on all of dev.
 
-    Several predictors are taken in turn, the others held at their best (see `InstructionSearch`).
+    Several predictors are taken in turn, the others held at their best (see `InstructionSearch`). The trajectory is
+    kept in the run folder as opro_trajectory.json, anew after every step.
 
     steps, proposals, rows: sizes; None: the budget decides (as many rows as candidates, 20 at least; up to 8 proposals
         a step, fewer when that would leave fewer than 3 steps; at most 200 steps).
@@ -174,6 +175,7 @@ class OPRO(InstructionSearch):
             trajectory.extend(self._scored(bench, incumbent, new, rows))
             exemplars.count(list(new))
             made.update(new)
+            self._keep(bench, predictor, trajectory, made)
             yield round_of(bench, f"{predictor}: step {step + 1}, {len(new)} on {len(rows)} rows", tuple(new))
             flat = 0 if trajectory.best != before else flat + 1
         if flat == self.patience:
@@ -246,6 +248,12 @@ class OPRO(InstructionSearch):
     def _temperature(self, step: int, steps: int) -> float:
         first, last = self.writing.temperature, self.final_temperature
         return first if last is None else first + (last - first) * min(1.0, step / max(1, steps - 1))
+
+    def _keep(
+        self, bench: Workbench, predictor: str, trajectory: Trajectory, made: Mapping[Candidate, Proposal]
+    ) -> None:
+        moves = {candidate: proposal.origin.move for candidate, proposal in made.items()}
+        bench.keep(document_of(bench, "opro_trajectory", predictor), trajectory.to_json(predictor, moves))
 
     def _ask(self, bench: Workbench, request: str, proposals: int, temperature: float) -> list[str]:
         (texts,) = ask_for(

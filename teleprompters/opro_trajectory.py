@@ -109,6 +109,18 @@ class Trajectory:
         threshold = self.shown.threshold
         return [score for score in best if threshold is None or self.preference(score) >= threshold]
 
+    def to_json(self, predictor: str, moves: Mapping[Candidate, str]) -> JSON:
+        """Every instruction in the order in which it came, with its score. moves: where it comes from, if from here."""
+        return [
+            {
+                "instruction": candidate.prompt(predictor).instruction,
+                "score": score.mean,
+                "move": moves.get(candidate, "known before, or found by others"),
+                "candidate": candidate.digest,
+            }
+            for candidate, score in self._scores.items()
+        ]
+
     # as text
 
     @property

@@ -981,3 +981,13 @@ def answering(prompt, draw):
 def test_it_passes_the_conformance_suite_at_many_cut_offs(agent):
     limits = (1, 7, 20, 33, 47, 61, 75, 90, 110, 130, 150, 180, 210)
     check_teleprompter(agent, writer=answering, limits=limits)
+
+
+def test_what_was_tried_and_why_is_kept_for_people_to_read_after_every_round(bench):
+    world = bench(score, dev=4, reply_of=writing())
+    list(APO(rounds=2, beam=1, expansion=SMALL).search(world))
+    first, second = world.kept["apo_rounds"]
+    assert first["expanded"] == [world.student.prompt("self").instruction]
+    assert {one["move"] for one in first["successors"]} == {"edit", "paraphrase"}
+    assert all(one["reason"] for one in first["successors"] if one["move"] == "edit")
+    assert first["beam"] == second["expanded"]

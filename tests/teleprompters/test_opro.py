@@ -858,3 +858,11 @@ def test_exemplars_and_ways_to_show_that_mean_nothing_are_refused():
 )
 def test_it_passes_the_conformance_suite_at_many_cut_offs(opro):
     check_teleprompter(opro, limits=(1, 7, 20, 33, 47, 61, 75, 90, 110, 130, 150, 180, 210))
+
+
+def test_the_trajectory_is_kept_for_people_to_read_after_every_step(bench):
+    world = bench(dev=4, reply_of=writing(60, 70))
+    list(OPRO(steps=1, proposals=2).search(world))
+    kept = world.kept["opro_trajectory"]
+    assert [(one["instruction"], one["score"]) for one in kept] == [(START, 0.0), ("Do 60.", 0.6), ("Do 70.", 0.7)]
+    assert [one["move"] for one in kept][1:] == ["step 1", "step 1"]
