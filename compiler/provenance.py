@@ -22,7 +22,7 @@ def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[
         "dev": {"student": records[0].score.mean if records else None, "best": _mean_of(records, finalist)},
         "parts": parts_of(records, finalist),
         "formats": formats_of(records),
-        "front": front_of(records),
+        "front": front_of(records, finalist),
         "lineage": [record.to_json() for record in records if record.score.candidate == finalist],
         "spent": {account: {"calls": s.calls, "tokens": s.tokens, "usd": s.usd} for account, s in spent.items()},
         "failures": dict(sorted(bench.failures.items())),
@@ -63,13 +63,15 @@ def formats_of(records: Sequence[Record]) -> dict[str, JSON]:
     return dict(sorted(found.items()))
 
 
-def front_of(records: Sequence[Record]) -> list[dict[str, JSON]]:
+def front_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, JSON]]:
     """The candidates that none beats in accuracy without a longer prompt, shortest first: score on dev, about how many
-    prompt tokens, and what they say."""
+    prompt tokens, and what they say. role: "student", "finalist" or ""."""
+    roles = {finalist: "finalist", **({records[0].score.candidate: "student"} if records else {})}
     scores = front([record.score for record in records if record.is_whole and not record.rejected])
     return [
         {
             "candidate": score.candidate.digest,
+            "role": roles.get(score.candidate, ""),
             "dev": score.mean,
             "tokens": prompt_tokens(score.candidate),
             "instructions": {path: score.candidate.prompt(path).instruction for path in score.candidate.predictors},

@@ -66,7 +66,8 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
     if len(front) > 1:
         lines.append("accuracy against length (mean score on dev, about how many prompt tokens):")
         lines += [
-            f"  {point['candidate'][:12]:<16}{_points(point['dev']):>10}{point['tokens']:>10,}" for point in front
+            f"  {point['role'] or point['candidate'][:12]:<16}{_points(point['dev']):>10}{point['tokens']:>10,}"
+            for point in front
         ]
     lines += [f"found by: {_move(record)}" for record in evidence.get("lineage", [])[-1:] if record["number"] > 0]
     if passed_over := _passed_over(evidence.get("events", {})):

@@ -352,3 +352,23 @@ def test_a_plan_says_when_the_budget_pays_for_no_search(program, reviews, review
     for calls, says in ((60, True), (600, False)):
         plan = b.plan(program, teleprompter=b.APO(), budget=b.Budget(calls=calls), **arguments)
         assert ("pays for no step of the search" in str(plan)) is says
+
+
+def test_the_file_and_its_report_hold_the_front_of_accuracy_against_tokens(compile_reviews, reviewer):
+    lm = reviewer(lambda prompt: 0.5 + 0.1 * min(4, prompt.count("with care")))
+    written = [f"<instruction>Judge {'with care ' * n}now.</instruction>" for n in range(1, 5)]
+    writer = ScriptedLM(lambda messages, body: written[: body.get("n") or 1], model="writer")
+    ran = compile_reviews(
+        lm, teleprompter=b.OPRO(steps=1, proposals=4), optimizer_lm=writer, rows=300, budget=b.Budget(calls=900)
+    )
+    front = ran.evidence["front"]
+    assert len(front) > 1
+    for measure in ("tokens", "dev"):
+        values = [point[measure] for point in front]
+        assert values == sorted(values)
+        assert len(set(values)) == len(values)
+    assert front[-1]["role"] == "finalist"
+    assert front[-1]["instructions"]["self"].startswith("Judge with care")
+    shown = ran.show()
+    assert "accuracy against length" in shown
+    assert any(line.split()[:1] == ["finalist"] for line in shown.splitlines())
