@@ -12,6 +12,8 @@ from typing import Any
 
 from .canonical import JSON, digest
 
+_COMMAND = "<string>"  # where code says it comes from that was made by exec, or given to python -c
+
 
 def code_identity(value: object, stand_in: Callable[[object], object] = lambda value: value) -> str:
     """Text that changes with the source of a function or class (its bytecode where there is no source) and with the
@@ -81,6 +83,8 @@ def _source(function: FunctionType) -> str:
         source = _lambda(function) if function.__code__.co_name == "<lambda>" else inspect.getsource(function)
     except (OSError, TypeError, SyntaxError):
         source = None
+    if function.__code__.co_filename == _COMMAND:
+        source = None  # from Python 3.13 on, what is found there is the command that the process was started with
     return _hash(_bytecode(function.__code__) if source is None else source.encode())
 
 
@@ -94,10 +98,13 @@ def _lambda(function: FunctionType) -> str | None:
 
 def _class_source(cls: type) -> str:
     try:
-        return _hash(inspect.getsource(cls).encode())
+        source = inspect.getsource(cls)
     except (OSError, TypeError):
-        functions = [one for one in vars(cls).values() if isinstance(one, FunctionType)]
-        return _hash(b"".join(_bytecode(one.__code__) for one in functions))
+        source = ""
+    if f"class {cls.__name__}" in source:  # else it is the command that the process was started with, see _COMMAND
+        return _hash(source.encode())
+    functions = [one for one in vars(cls).values() if isinstance(one, FunctionType)]
+    return _hash(b"".join(_bytecode(one.__code__) for one in functions))
 
 
 def _bytecode(code: CodeType) -> bytes:
