@@ -28,6 +28,7 @@ _HOMES = {
     "CurriculumICL": "teleprompters",
     "Demonstrations": "teleprompters",
     "IterativeAPE": "teleprompters",
+    "Joint": "teleprompters",
     "OPRO": "teleprompters",
     "PromptAgent": "teleprompters",
     "RandomDemos": "teleprompters",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from .teleprompters import CurriculumICL as CurriculumICL
     from .teleprompters import Demonstrations as Demonstrations
     from .teleprompters import IterativeAPE as IterativeAPE
+    from .teleprompters import Joint as Joint
     from .teleprompters import PromptAgent as PromptAgent
     from .teleprompters import RandomDemos as RandomDemos
     from .teleprompters import StepByStep as StepByStep

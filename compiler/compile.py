@@ -193,8 +193,7 @@ def search(task: Task, work: Work) -> Candidate:
     except BudgetSpent:
         work.was_cut = True
         work.events.write("budget spent")
-    ranking = bench.ranking()
-    return ranking[0].score.candidate if ranking else task.program.student
+    return bench.finalist
 
 
 def _first_rows(task: Task, work: Work) -> None:

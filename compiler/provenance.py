@@ -26,8 +26,9 @@ def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[
         "lineage": [record.to_json() for record in records if record.score.candidate == finalist],
         "spent": {account: {"calls": s.calls, "tokens": s.tokens, "usd": s.usd} for account, s in spent.items()},
         "failures": dict(sorted(bench.failures.items())),
+        **({"findings": dict(sorted(bench.findings.items()))} if bench.findings else {}),
         "events": dict(sorted(bench.events.counts.items())),
-        "notes": [*splits.notes, *notes],
+        "notes": [*splits.notes, *bench.notes, *notes],
     }
 
 

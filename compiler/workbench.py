@@ -19,6 +19,7 @@ from ..signatures.example import Example
 from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Likelihood, Messages, Origin, Outcome, Remaining, Score, Spend
 from ..teleprompters.guards import Rejection, check
+from ..teleprompters.instruction_search import SIZE_CUT
 from .budget import Ledger, TimeUp
 from .embedding import Embeddings
 from .evaluate import Evaluator, Job
@@ -87,7 +88,8 @@ class Bench:
     """See `teleprompters.base.Workbench` for what each method promises.
 
     on_record: called with every new Record, in order (the study's mirror, the progress line).
-    preference: what candidates are ranked by. folder: of the run, where `keep` writes; None: nowhere.
+    preference: what candidates are ranked by. folder: of the run, where `keep` writes; None: nowhere. findings: what
+    the search has to say in the compiled file.
     """
 
     student: Candidate
@@ -104,6 +106,8 @@ class Bench:
     folder: Path | None = None
     records: list[Record] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)  # of the search, for the compiled file
+    findings: dict[str, JSON] = field(default_factory=dict)
     _scores: dict[str, dict[str, tuple[float, bool]]] = field(default_factory=dict)
     _recorded: set[str] = field(default_factory=set)
     _rejected: dict[str, str] = field(default_factory=dict)
@@ -113,6 +117,8 @@ class Bench:
     _seen_texts: dict[str, set[str]] = field(default_factory=dict)
     _likelihoods: dict[str, Likelihoods] = field(default_factory=dict)
     _embeddings: Embeddings | None = None
+    _chosen: Candidate | None = None
+    _lengths: dict[str, int] = field(default_factory=dict)  # of what is ranked, which happens often
 
     # what is known
 
@@ -124,7 +130,13 @@ class Bench:
         """Records that may become the finalist, best first. Equal ones: the student, then the shorter prompt."""
         whole = [record for record in self.records if record.is_whole and not record.rejected]
         value = {record.number: self.preference(record.score) for record in whole}
-        return sorted(whole, key=lambda r: (-value[r.number], r.number != 0, _length(r.score.candidate), r.number))
+        return sorted(whole, key=lambda r: (-value[r.number], r.number != 0, self._length(r.score.candidate), r.number))
+
+    def _length(self, candidate: Candidate) -> int:
+        if candidate.digest not in self._lengths:
+            shown = canonical([part.prompt.template.to_json() for _, part in candidate.parts])
+            self._lengths[candidate.digest] = len(shown)
+        return self._lengths[candidate.digest]
 
     @property
     def remaining(self) -> Remaining:
@@ -133,6 +145,14 @@ class Bench:
         sure = self.ledger.room("search", worst)
         likely = max(sure, self.ledger.room("search", self._as_before(worst)))
         return Remaining(left.calls, left.tokens, left.usd, sure, likely)
+
+    @property
+    def spent(self) -> Spend:
+        return self.ledger.spent("search")
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        return self.evaluator.metric.range
 
     def _as_before(self, worst: Spend) -> Spend:
         """An execution at what the search's calls have cost on average."""
@@ -358,6 +378,18 @@ class Bench:
         self.events.write("recorded", **record.to_json())
         self.on_record(record)
 
+    def choose(self, candidate: Candidate) -> None:
+        if all(record.score.candidate != candidate for record in self.ranking()):
+            raise ValueError(f"candidate {candidate.digest[:12]} has no score on all of dev, so it cannot be chosen.")
+        self._chosen = candidate
+
+    @property
+    def finalist(self) -> Candidate:
+        """What the search chose, or the best there is; the student where nothing was scored."""
+        ranking = self.ranking()
+        best = ranking[0].score.candidate if ranking else self.student
+        return best if self._chosen is None else self._chosen
+
     # the rest
 
     def rng(self, purpose: str) -> random.Random:
@@ -365,8 +397,13 @@ class Bench:
 
     def log(self, event: str, **detail: JSON) -> None:
         self.events.write(event, **detail)
+        if event == SIZE_CUT:
+            told = "{search}({size}={wanted}), for {predictor}: the budget pays for {affordable}."
+            self.notes.append(told.format(**detail))
 
-    def keep(self, name: str, document: JSON) -> None:
+    def keep(self, name: str, document: JSON, *, in_file: bool = False) -> None:
+        if in_file:
+            self.findings[name] = document
         if self.folder is not None:
             written = self.folder / f"{name}.json.new"
             written.write_text(json.dumps(document, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
@@ -392,10 +429,6 @@ def _with_instruction(candidate: Candidate, predictor: str, text: str) -> Candid
     except SchemaError as error:
         return Rejection("reserved marker", str(error))
     return made
-
-
-def _length(candidate: Candidate) -> int:
-    return len(canonical([part.prompt.template.to_json() for _, part in candidate.parts]))
 
 
 def fingerprint(examples: Sequence[Example]) -> str:

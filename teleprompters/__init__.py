@@ -17,12 +17,17 @@ _HOMES = {
     "Expansion": "apo_expand",
     "Filtering": "bandits",
     "Forecast": "base",
+    "Halving": "joint.race",
+    "Hyperband": "joint.race",
     "InstructionSearch": "instruction_search",
     "IterativeAPE": "iterative_ape",
+    "Joint": "joint.joint",
     "LabelNoise": "demonstrations.label_noise",
+    "NoRace": "joint.race",
     "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
+    "Paired": "joint.race",
     "Planning": "prompt_agent_tree",
     "PromptAgent": "prompt_agent",
     "PromptAgentMetaPrompts": "prompt_agent_transition",
@@ -74,6 +79,11 @@ if TYPE_CHECKING:
     from .demonstrations.label_noise import LabelNoise as LabelNoise
     from .instruction_search import InstructionSearch as InstructionSearch
     from .iterative_ape import IterativeAPE as IterativeAPE
+    from .joint.joint import Joint as Joint
+    from .joint.race import Halving as Halving
+    from .joint.race import Hyperband as Hyperband
+    from .joint.race import NoRace as NoRace
+    from .joint.race import Paired as Paired
     from .opro import OPRO as OPRO
     from .opro_trajectory import Exemplars as Exemplars
     from .opro_trajectory import Shown as Shown

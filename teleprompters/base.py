@@ -136,6 +136,16 @@ class Workbench(Protocol):
     @property
     def remaining(self) -> Remaining: ...
 
+    @property
+    def spent(self) -> Spend:
+        """What the search account has spent so far."""
+        ...
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """The lowest and the highest score that the metric can give."""
+        ...
+
     def ask(
         self, requests: Sequence[Messages], n: int = 1, *, temperature: float = 1.0, max_tokens: int = 512, purpose: str
     ) -> list[list[str]]:
@@ -229,8 +239,19 @@ class Workbench(Protocol):
         """A line in the run's event log; counts by event name are part of the evidence."""
         ...
 
-    def keep(self, name: str, document: JSON) -> None:
-        """Writes `document` to NAME.json in the run folder, for people to read and draw; a later one replaces it."""
+    def choose(self, candidate: Candidate) -> None:
+        """Makes a candidate that was recorded on all of dev the finalist, in place of the best; the last choice holds.
+
+        Raises ValueError for one that was not recorded, or was rejected.
+        """
+        ...
+
+    def keep(self, name: str, document: JSON, *, in_file: bool = False) -> None:
+        """Writes `document` to NAME.json in the run folder, for people to read and draw; a later one replaces it.
+
+        in_file: it also becomes part of the compiled file's evidence, so it holds nothing that varies between equal
+        runs.
+        """
         ...
 
 
@@ -255,6 +276,7 @@ class Forecast:
 
     reply_tokens: the most that the replies of one optimizer call may have together (n times max_tokens).
     read_characters: the most characters that its request may have beyond what an execution reads.
+    embeddings: calls to the encoder, where `Sizes.encoder` says that there is one.
     """
 
     asks: int
@@ -262,16 +284,21 @@ class Forecast:
     summary: str
     reply_tokens: int = 0
     read_characters: int = 0
+    embeddings: int = 0
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a search knows before it starts: rows, predictors, and how many executions the search account affords."""
+    """What a search knows before it starts: rows, predictors, and how many executions the search account affords.
+
+    encoder: whether the run has one, whose calls then cost what an execution does.
+    """
 
     pool: int
     dev: int
     predictors: int
     executions: int
+    encoder: bool = False
 
 
 class Teleprompter(ABC):
@@ -285,9 +312,21 @@ class Teleprompter(ABC):
         """Why these settings cannot work for this student, and what to do; or "". Asked before any call."""
         return ""
 
+    def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:
+        """Why these settings cannot work with these rows, and what to do; or "". Asked before any call, like that."""
+        return ""
+
     def preference(self, score: Score) -> float:
         """What candidates are ranked by, more is better: `bench.known` and the finalist follow it. The mean score."""
         return score.mean
+
+    @property
+    def embeds_queries(self) -> bool:
+        """Whether a candidate may have a rule that compares vectors, so that each query costs a call to the encoder.
+
+        The final comparison reserves that call. True, unless a search knows better.
+        """
+        return True
 
     @abstractmethod
     def search(self, bench: Workbench) -> Iterator[Round]: ...

@@ -28,6 +28,7 @@ from ..teleprompters.base import (
     Round,
     Score,
     Sizes,
+    Spend,
     Teleprompter,
     Workbench,
 )
@@ -153,6 +154,14 @@ class Watch:
     def remaining(self) -> Remaining:
         return self.bench.remaining
 
+    @property
+    def spent(self) -> Spend:
+        return self.bench.spent
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        return self.bench.score_range
+
     def ask(
         self, requests: Sequence[Messages], n: int = 1, *, temperature: float = 1.0, max_tokens: int = 512, purpose: str
     ) -> list[list[str]]:
@@ -231,8 +240,11 @@ class Watch:
     def log(self, event: str, **detail: JSON) -> None:
         self.bench.log(event, **detail)
 
-    def keep(self, name: str, document: JSON) -> None:
-        self.bench.keep(name, document)
+    def choose(self, candidate: Candidate) -> None:
+        self.bench.choose(candidate)
+
+    def keep(self, name: str, document: JSON, *, in_file: bool = False) -> None:
+        self.bench.keep(name, document, in_file=in_file)
 
     @contextlib.contextmanager
     def _entered(
@@ -277,6 +289,13 @@ class Watched(Teleprompter):
 
     def refusal(self, student: Candidate) -> str:
         return self.inner.refusal(student)
+
+    def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:
+        return self.inner.unfit_rows(student, pool)
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.inner.embeds_queries
 
     def preference(self, score: Score) -> float:
         return self.inner.preference(score)

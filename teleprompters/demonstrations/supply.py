@@ -46,7 +46,7 @@ def supply_of(
     inputs nearly repeat a row of dev ("near a row of dev"), which would give its answer away.
     """
     bare = candidate.with_prompt(predictor, demos=(), rule=None)
-    rows = _apart(bench, bench.pool)
+    rows = apart(bench, bench.pool)
     seen = {row for row in rows if _is_shown(bare, row)}
     schema = bare.prompt(predictor).schema
     labelled = {row: values for row in rows if (values := from_row(row, schema)) is not None}
@@ -107,7 +107,7 @@ def _is_right(outcome: Outcome, threshold: float) -> bool:
 # rows that say nearly the same
 
 
-def _apart(bench: Workbench, rows: Iterable[Example]) -> list[Example]:
+def apart(bench: Workbench, rows: Iterable[Example]) -> list[Example]:
     """The rows whose inputs are not nearly those of an earlier row or of a row of dev."""
     near = _Texts()
     for row in bench.dev:

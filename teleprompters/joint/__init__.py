@@ -1,0 +1,1 @@
+"""Joint: one search over all parts of a program, on a portfolio of searches."""

@@ -1,0 +1,194 @@
+"""Joint: one search over instructions, demonstrations, order and format of all predictors of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ...signatures.candidate import Candidate
+from ...signatures.canonical import JSON
+from ...signatures.prompt import POSITIONS, Position
+from ..asking import WARMEST, check_kinds, check_sizes
+from ..base import Forecast, Round, Sizes, Teleprompter, Workbench
+from ..demonstrations.supply import apart
+from ..instruction_search import round_of
+from .arm_bench import ArmBench, Made
+from .arms import Arm, Recombination, SearchArm, named
+from .contributions import taken_apart
+from .defaults import proposers_for, selectors_for
+from .objectives import Cost, Rule, one_standard_error
+from .parts import Pools, changed, parts_of, renders, with_parts
+from .portfolio import Portfolio
+from .race import Paired, Race
+from .study import Direction, PartStudy, SamplerMaker, tpe
+from .track import Track
+
+SLICE = 0.5  # of its share of what is left, that an arm is told it has: what it plans must not outlive its success
+MOST_MOVES = 4  # of what an arm makes in a turn, that are tried beside a best which is no longer what it began from
+ASIDE = 0.1  # of the executions, for finding out in the end what each part brings
+
+
+@dataclass(frozen=True)
+class Joint(Teleprompter):
+    """Searches over everything that a candidate is made of, for all predictors of a program at once.
+
+    Searches for instructions (`proposers`) and for demonstrations (`selectors`) are arms of a portfolio. They take
+    turns of one round; what they make is taken apart, and its parts join growing pools, one for each predictor's
+    instruction, demonstrations (with their order, or a rule), format, position and settings. A further arm asks an
+    Optuna study which known parts to put together.
+
+    1. Arms select on the first rows of dev alone. What one makes is tried beside the best there is: its new parts in
+       place of the best's own.
+    2. All that is made in a turn races: block by block on the same rows of dev, and those that fall behind the best are
+       dropped (`race`). Only what was scored on all of dev can become the finalist.
+    3. An arm has turns in proportion to the improvement a call that it has lately brought, with a part for all alike.
+    4. In the end, each part of the best that is not the program's own is taken out once, to see what it brings.
+
+    proposers, selectors: any teleprompters; None: what the budget affords (see `defaults`). Formats: names; None: the
+        student's own and "plain". positions, temperatures: others to try, of the instruction and of the task LM.
+    objectives: what else counts beside the score: `PromptTokens()`, `Dollars()`, `Latency(...)`. rule: which point of
+        the front of scores and costs ships: the cheapest within one standard error of the best, or a function of
+        yours from points to one of them. Without objectives the best score ships.
+    race: how candidates are dropped: `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna sampler, is
+        called with `seed=`: a sampler's class, for example. batch: combinations that the study asks for at once.
+
+    The result depends on the seed alone: turns follow counted calls, never time.
+    Raises ValueError on arguments of another kind, unknown positions and temperatures that servers do not take.
+    """
+
+    proposers: tuple[Teleprompter, ...] | None = None
+    selectors: tuple[Teleprompter, ...] | None = None
+    formats: tuple[str, ...] | None = None
+    positions: tuple[Position, ...] = ()
+    temperatures: tuple[float, ...] = ()
+    objectives: tuple[Cost, ...] = ()
+    rule: Rule = one_standard_error
+    race: Race = Paired()
+    sampler: SamplerMaker = tpe
+    batch: int = 4
+
+    def __post_init__(self) -> None:
+        check_sizes("Joint", batch=self.batch)
+        check_kinds(
+            "Joint",
+            proposers=(self.proposers, tuple | None),
+            selectors=(self.selectors, tuple | None),
+            formats=(self.formats, tuple | None),
+            objectives=(self.objectives, tuple),
+            race=(self.race, Race),
+        )
+        for name in ("proposers", "selectors"):
+            for one in getattr(self, name) or ():
+                check_kinds(f"Joint {name}", each=(one, Teleprompter))
+        for objective in self.objectives:
+            check_kinds("Joint objectives", each=(objective, Cost))
+        for position in self.positions:
+            if position not in POSITIONS:
+                raise ValueError(f"Joint(positions={self.positions!r}): known are {', '.join(map(repr, POSITIONS))}.")
+        for temperature in self.temperatures:
+            if not 0 <= temperature <= WARMEST:
+                raise ValueError(f"Joint(temperatures={self.temperatures!r}): they lie between 0 and {WARMEST:g}.")
+
+    def search(self, bench: Workbench) -> Iterator[Round]:
+        bench.score([bench.student])
+        track, pools = Track(bench, self.race, self.preference, self.objectives), Pools(bench.student)
+        directions: list[Direction] = ["maximize", *["minimize"] * len(self.objectives)]
+        study = PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), directions)
+        arms, portfolio = self._arms(bench, track, pools, study)
+        told: set[Candidate] = set()
+        _tell(study, track, [bench.student], told)
+        aside = int(ASIDE * bench.remaining.expected)
+        while bench.remaining.expected >= aside + len(track.first_block):
+            waiting = [name for name, arm in arms.items() if not arm.is_done]
+            if not waiting:
+                break
+            name = portfolio.next(waiting)
+            calls, best = bench.spent.calls, self.preference(bench.known[0])
+            made = arms[name].turn(track.incumbent)
+            for one in made:
+                pools.add(changed(one.parent, one.candidate), name)
+            entries = _entries(bench, track, made)
+            track.run(entries)
+            _tell(study, track, [one.candidate for one in (*made, *entries)], told)
+            # A turn counts as one look at least, or one that costs nothing would be taken for ever.
+            cost = max(bench.spent.calls - calls, len(track.first_block))
+            portfolio.settle(name, cost, self.preference(bench.known[0]) - best)
+            self._report(bench, track, portfolio, [])
+            yield round_of(bench, name, [entry.candidate for entry in entries])
+        self._report(bench, track, portfolio, taken_apart(bench, pools))
+        yield round_of(bench, "each part taken out")
+
+    def _report(self, bench: Workbench, track: Track, portfolio: Portfolio, parts: list[JSON]) -> None:
+        """What the compiled file says of the search; and what ships, where the best score is not all that counts."""
+        findings: dict[str, JSON] = {"portfolio": portfolio.to_json(), "parts": parts}
+        if self.objectives:
+            front = track.front()
+            bench.choose(self.rule(front).score.candidate)
+            findings["front"] = [point.to_json(self.objectives) for point in front]
+        bench.keep("joint", findings, in_file=True)
+
+    def forecast(self, sizes: Sizes) -> Forecast:
+        each = [search.forecast(sizes) for _, search in self._searches(sizes)]
+        asks = min(sizes.executions // 2, sum(one.asks for one in each) // max(1, len(each)))
+        return Forecast(
+            asks=asks,
+            executions=sizes.executions - asks,
+            summary=f"Joint: {', '.join(name for name, _ in self._searches(sizes))} and recombination take turns; what "
+            f"they make races on up to {sizes.dev} rows of dev.",
+            reply_tokens=max((one.reply_tokens for one in each), default=0),
+            read_characters=max((one.read_characters for one in each), default=0),
+        )
+
+    def refusal(self, student: Candidate) -> str:
+        chosen = (*(self.proposers or ()), *(self.selectors or ()))
+        return next((refused for one in chosen if (refused := one.refusal(student))), "")
+
+    def _searches(self, sizes: Sizes) -> list[tuple[str, Teleprompter]]:
+        """The searches that are arms, by name: demonstrations first, which bring the most at the least cost."""
+        selectors = selectors_for(sizes, self.formats) if self.selectors is None else self.selectors
+        proposers = proposers_for(sizes) if self.proposers is None else self.proposers
+        return named([*selectors, *proposers])
+
+    def _arms(self, bench: Workbench, track: Track, pools: Pools, study: PartStudy) -> tuple[dict[str, Arm], Portfolio]:
+        predictors = len(bench.student.predictors)
+        sizes = Sizes(len(bench.pool), len(bench.dev), predictors, bench.remaining.expected)
+        searches = [(name, one) for name, one in self._searches(sizes) if not one.refusal(bench.student)]
+        portfolio = Portfolio([*(name for name, _ in searches), Recombination.name])
+        pool = tuple(apart(bench, bench.pool))
+
+        def bench_of(arm: str, begun: str) -> ArmBench:
+            return ArmBench(
+                bench, begun, track.first_block, pool, lambda: SLICE * portfolio.share(arm), track.known, track.note
+            )
+
+        arms: dict[str, Arm] = {name: SearchArm(name, one, bench_of) for name, one in searches}
+        arms[Recombination.name] = Recombination(bench, study, pools, track.has_seen, self.batch)
+        return arms, portfolio
+
+
+def _entries(bench: Workbench, track: Track, made: Sequence[Made]) -> list[Made]:
+    """What is to race: what was made, and its new parts beside the best where it did not begin from the best."""
+    entries: dict[Candidate, Made] = {}
+    incumbent = track.incumbent
+    for one in track.best_first(made)[:MOST_MOVES]:
+        entries.setdefault(one.candidate, one)
+        beside = with_parts(incumbent, changed(one.parent, one.candidate))
+        if reason := renders(beside):
+            bench.log("parts that do not go together", reason=reason)
+        elif beside != incumbent:
+            origin = replace(one.origin, detail={**one.origin.detail, "beside": "the best so far"})
+            entries.setdefault(beside, Made(beside, incumbent, origin))
+    return [entry for entry in entries.values() if not track.has_raced(entry.candidate)]
+
+
+def _tell(study: PartStudy, track: Track, candidates: Sequence[Candidate], told: set[Candidate]) -> None:
+    """Tells the study of each candidate once, as soon as it has any score."""
+    for candidate in candidates:
+        if candidate not in told and track.has_seen(candidate):
+            ran = track.ran(candidate)
+            study.tell(_names(candidate), ran.value, *ran.costs)
+            told.add(candidate)
+
+
+def _names(candidate: Candidate) -> dict[str, str]:
+    return {str(slot): part.name for slot, part in parts_of(candidate).items()}

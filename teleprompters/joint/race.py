@@ -1,0 +1,137 @@
+"""Races: candidates see the same rows in the same order, block by block, and those that fall behind are dropped."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEAST_ROWS, MOST_ROWS = 8, 24  # of the first block, where it is left to the size of dev
+STAKES = tuple(step / 10 for step in range(1, 10))  # shares of the wealth that are bet on each row
+
+
+@dataclass(frozen=True)
+class Field:
+    """The runners of a race at the end of a block.
+
+    runners: the scores of each still in, row by row; all have seen the same rows. bars: for each runner, the scores
+    of the best on these rows, among all that it is to be measured by, itself included. rivals: how many different
+    candidates these are in all, which is what a test that names the best of them must answer for.
+    """
+
+    runners: tuple[Sequence[float], ...]
+    bars: tuple[Sequence[float], ...]
+    rivals: int
+
+    @property
+    def ranking(self) -> list[int]:
+        """The runners, best first; of equals the one that came first."""
+        return sorted(range(len(self.runners)), key=lambda number: (-sum(self.runners[number]), number))
+
+
+class Race(ABC):
+    """When candidates are compared and which of them go on. Implementations are frozen dataclasses."""
+
+    first: int | None
+
+    def rungs(self, rows: int, turn: int) -> list[int]:
+        """How many rows have been seen at the end of each block, up to all. turn: number of the race, from 0.
+
+        Each block doubles what was seen: so a candidate that is dropped late has not cost much more than one that
+        was seen through, and one that is dropped at once has cost little.
+        """
+        seen = [min(rows, self.first or min(MOST_ROWS, max(LEAST_ROWS, rows // 4)))]
+        while seen[-1] < rows:
+            seen.append(min(rows, 2 * seen[-1]))
+        return seen
+
+    @abstractmethod
+    def staying(self, field: Field) -> list[int]:
+        """The runners that go on to the next block, best first."""
+
+
+@dataclass(frozen=True)
+class Paired(Race):
+    """Drops a runner that is worse than the best on the same rows beyond what chance explains.
+
+    A bet on each row against the runner being as good as the best: wealth grows by the difference of their scores. If
+    the runner is no worse, wealth reaches 1/p at any time at all with a probability of p at most. So one may look after
+    every block, and the chance that a runner as good as the best is ever dropped stays below `error`, divided among
+    the rivals of which the best is one.
+
+    error: that chance. first: rows of the first block; None: a quarter of dev, from 8 to 24.
+    Raises ValueError on an error that is not between 0 and 1, and a block without rows.
+    Source: Ville's inequality; Waudby-Smith and Ramdas 2024, JRSS B 86, 1-27 (bets); Maron and Moore 1994, NeurIPS 6
+    (races). Scores are taken to lie within 0 and 1.
+    """
+
+    error: float = 0.1
+    first: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.error < 1:
+            raise ValueError(f"{self}: the error lies between 0 and 1.")
+        _check_first(self)
+
+    def staying(self, field: Field) -> list[int]:
+        limit = math.log(field.rivals / self.error)
+        return [n for n in field.ranking if log_wealth(field.bars[n], field.runners[n]) < limit]
+
+
+@dataclass(frozen=True)
+class Halving(Race):
+    """Successive halving: after each block the best 1/eta of the runners go on, one at least.
+
+    Source: Jamieson and Talwalkar 2016, AISTATS; here the blocks are rows of dev. Says nothing of its errors.
+    """
+
+    eta: int = 2
+    first: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.eta < 2:
+            raise ValueError(f"{self}: eta is at least 2.")
+        _check_first(self)
+
+    def staying(self, field: Field) -> list[int]:
+        return field.ranking[: max(1, len(field.runners) // self.eta)]
+
+
+@dataclass(frozen=True)
+class Hyperband(Halving):
+    """Successive halving that begins in turn with a small, a larger, ... first block, in case small ones mislead.
+
+    Source: Li et al. 2018, JMLR 18(185). The brackets are taken in turn, one a race.
+    """
+
+    def rungs(self, rows: int, turn: int) -> list[int]:
+        seen = super().rungs(rows, turn)
+        return seen[turn % len(seen) :]
+
+
+@dataclass(frozen=True)
+class NoRace(Race):
+    """Every candidate sees all rows."""
+
+    first: int | None = None
+
+    def rungs(self, rows: int, turn: int) -> list[int]:
+        return [rows]
+
+    def staying(self, field: Field) -> list[int]:
+        return field.ranking
+
+
+def log_wealth(best: Sequence[float], other: Sequence[float]) -> float:
+    """The logarithm of what a bet of 1 against `other` being as good as `best` has become, over several stakes."""
+    grown = []
+    for stake in STAKES:
+        grown.append(math.fsum(math.log1p(stake * (a - b)) for a, b in zip(best, other, strict=True)))
+    top = max(grown)
+    return top + math.log(math.fsum(math.exp(one - top) for one in grown) / len(grown))
+
+
+def _check_first(race: Race) -> None:
+    if race.first is not None and race.first < 1:
+        raise ValueError(f"{race}: the first block has at least 1 row.")
