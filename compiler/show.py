@@ -53,6 +53,7 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
             change = "" if before is None or mean is None else f"  {100 * (mean - before):+.1f}"
             lines.append(f"  {row['part']:<16}{_points(mean):>10}{change}")
             before = mean if mean is not None else before
+    lines += _joint(evidence.get("findings", {}).get("joint", {}))
     failed = evidence.get("unusable", {})
     if any(failed.values()):
         lines.append("replies that could not be used, which score 0: " + "; ".join(_counts(failed)))
@@ -76,6 +77,29 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
     if spent:
         calls = ", ".join(f"{name} {account['calls']} calls" for name, account in spent.items())
         lines.append(f"spent: {calls}")
+    return lines
+
+
+def _joint(findings: Mapping[str, JSON]) -> list[str]:
+    """What a joint search has to say: which part of which predictor brought what, and who had the calls."""
+    lines = []
+    if parts := findings.get("parts", []):
+        lines.append("which part of which predictor brought what (mean score on dev without it):")
+        for part in parts:
+            change = "" if part["without"] is None else f"  {100 * (part['with'] - part['without']):+.1f}"
+            name = f"{part['predictor']}: {part['kind']}"
+            lines.append(f"  {name:<32}{_points(part['without']):>12}{change}  by {part['source']}")
+    if arms := findings.get("portfolio", []):
+        lines.append("who had the calls of the search (calls, turns, what the best gained by them):")
+        for arm in arms:
+            gained = f"{100 * arm['gain']:+.1f}"
+            lines.append(f"  {arm['arm']:<32}{arm['calls']:>8,}{arm['turns']:>5}{gained:>8}")
+    if len(front := findings.get("front", [])) > 1:
+        names = [name for name in front[0] if name not in ("candidate", "dev")]
+        lines.append(f"score against cost (mean score on dev, {', '.join(names)}):")
+        for point in front:
+            costs = "".join(f"{point[name]:>12g}" for name in names)
+            lines.append(f"  {point['candidate'][:12]:<16}{_points(point['dev']):>10}{costs}")
     return lines
 
 

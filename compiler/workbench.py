@@ -23,6 +23,7 @@ from ..teleprompters.instruction_search import SIZE_CUT
 from .budget import Ledger, TimeUp
 from .embedding import Embeddings
 from .evaluate import Evaluator, Job
+from .execution import same_encoder
 from .likelihood import Likelihoods, label_distribution, label_logprobs
 from .lm.encoders import encoder_of
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
@@ -145,6 +146,10 @@ class Bench:
         sure = self.ledger.room("search", worst)
         likely = max(sure, self.ledger.room("search", self._as_before(worst)))
         return Remaining(left.calls, left.tokens, left.usd, sure, likely)
+
+    @property
+    def task_lms(self) -> tuple[str, ...]:
+        return tuple(role for role in self.evaluator.lms if role not in ("optimizer", "judge", "encoder"))
 
     @property
     def spent(self) -> Spend:
@@ -281,11 +286,13 @@ class Bench:
         self._record(score, origin, parents)
 
     def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
+        self._check_encoder(candidate)
         return label_logprobs(candidate, examples, self._likelihoods_of(_role(candidate)), self.embed)
 
     def label_distribution(
         self, candidate: Candidate, examples: Sequence[Example], labels: Sequence[JSON]
     ) -> list[list[Likelihood]]:
+        self._check_encoder(candidate)
         return label_distribution(candidate, examples, labels, self._likelihoods_of(_role(candidate)), self.embed)
 
     def continuation_logprobs(
@@ -313,6 +320,12 @@ class Bench:
             self._embeddings = Embeddings(encoder, self._send)
         self.events.write("embed", texts=len(texts))
         return self._embeddings.of(texts)
+
+    def _check_encoder(self, candidate: Candidate) -> None:
+        """Queries have to be embedded by whatever gave the demonstrations their vectors."""
+        for _, part in candidate.parts:
+            if part.prompt.template.encoder is not None:
+                same_encoder(part.prompt.template, encoder_of(self.evaluator.lms))
 
     def _likelihoods_of(self, role: str) -> Likelihoods:
         return self._likelihoods.setdefault(role, Likelihoods(self.evaluator.lms[role], self.client, self.ledger))

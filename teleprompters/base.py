@@ -137,6 +137,11 @@ class Workbench(Protocol):
     def remaining(self) -> Remaining: ...
 
     @property
+    def task_lms(self) -> tuple[str, ...]:
+        """The roles that a candidate's settings may name: the LMs that can run the program, the student's first."""
+        ...
+
+    @property
     def spent(self) -> Spend:
         """What the search account has spent so far."""
         ...

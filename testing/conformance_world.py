@@ -155,6 +155,10 @@ class Watch:
         return self.bench.remaining
 
     @property
+    def task_lms(self) -> tuple[str, ...]:
+        return self.bench.task_lms
+
+    @property
     def spent(self) -> Spend:
         return self.bench.spent
 

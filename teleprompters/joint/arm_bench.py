@@ -60,6 +60,10 @@ class ArmBench:
         )
 
     @property
+    def task_lms(self) -> tuple[str, ...]:
+        return self.bench.task_lms
+
+    @property
     def spent(self) -> Spend:
         return self.bench.spent
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Literal
 
 from ...signatures.candidate import Candidate
+from ...signatures.canonical import JSON, canonical
 from ..base import Origin, Round, Teleprompter, Workbench
 from ..draws import shuffled
 from .arm_bench import ArmBench, Made
@@ -65,6 +68,46 @@ class SearchArm(Arm):
         self._at = self._bench(self.name, self.name if self._begun == 1 else f"{self.name} {self._begun}")
         self._rounds = self._search.search(self._at)
         return self._at
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Something that the user allows to be otherwise, in all predictors alike: what, and to what."""
+
+    what: Literal["position", "temperature", "lm"]
+    value: JSON
+
+    def of(self, candidate: Candidate) -> Candidate:
+        for path, part in candidate.parts:
+            settings = part.settings
+            if self.what == "position":
+                candidate = candidate.with_prompt(path, position=self.value)
+                continue
+            if self.what == "lm":
+                settings = replace(settings, role=self.value)
+            else:
+                settings = replace(settings, params_json=canonical({**settings.params, "temperature": self.value}))
+            candidate = candidate.with_part(path, replace(part, settings=settings))
+        return candidate
+
+
+class Variations(Arm):
+    """Tries each variation once, beside the best that there is when its turn comes. The study has them from then on."""
+
+    name = "variations"
+
+    def __init__(self, variations: Sequence[Variation]) -> None:
+        self._variations = tuple(variations)
+        self._is_done = not variations
+
+    @property
+    def is_done(self) -> bool:
+        return self._is_done
+
+    def turn(self, incumbent: Candidate) -> list[Made]:
+        self._is_done = True
+        origins = {one.of(incumbent): Origin("Joint", one.what, {one.what: one.value}) for one in self._variations}
+        return [Made(made, incumbent, origin) for made, origin in origins.items() if made != incumbent]
 
 
 class Recombination(Arm):

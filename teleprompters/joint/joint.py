@@ -13,7 +13,7 @@ from ..base import Forecast, Round, Sizes, Teleprompter, Workbench
 from ..demonstrations.supply import apart
 from ..instruction_search import round_of
 from .arm_bench import ArmBench, Made
-from .arms import Arm, Recombination, SearchArm, named
+from .arms import Arm, Recombination, SearchArm, Variation, Variations, named
 from .contributions import taken_apart
 from .defaults import proposers_for, selectors_for
 from .objectives import Cost, Rule, one_standard_error
@@ -92,8 +92,8 @@ class Joint(Teleprompter):
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
         track, pools = Track(bench, self.race, self.preference, self.objectives), Pools(bench.student)
-        directions: list[Direction] = ["maximize", *["minimize"] * len(self.objectives)]
-        study = PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), directions)
+        costs: list[Direction] = ["minimize"] * len(self.objectives)
+        study = PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), ["maximize", *costs])
         arms, portfolio = self._arms(bench, track, pools, study)
         told: set[Candidate] = set()
         _tell(study, track, [bench.student], told)
@@ -152,26 +152,39 @@ class Joint(Teleprompter):
     def _arms(self, bench: Workbench, track: Track, pools: Pools, study: PartStudy) -> tuple[dict[str, Arm], Portfolio]:
         predictors = len(bench.student.predictors)
         sizes = Sizes(len(bench.pool), len(bench.dev), predictors, bench.remaining.expected)
-        searches = [(name, one) for name, one in self._searches(sizes) if not one.refusal(bench.student)]
-        portfolio = Portfolio([*(name for name, _ in searches), Recombination.name])
         pool = tuple(apart(bench, bench.pool))
 
         def bench_of(arm: str, begun: str) -> ArmBench:
-            return ArmBench(
-                bench, begun, track.first_block, pool, lambda: SLICE * portfolio.share(arm), track.known, track.note
-            )
+            def share() -> float:
+                return SLICE * portfolio.share(arm)
 
-        arms: dict[str, Arm] = {name: SearchArm(name, one, bench_of) for name, one in searches}
-        arms[Recombination.name] = Recombination(bench, study, pools, track.has_seen, self.batch)
-        return arms, portfolio
+            return ArmBench(bench, begun, track.first_block, pool, share, track.known, track.note)
+
+        arms: list[Arm] = [
+            SearchArm(name, one, bench_of) for name, one in self._searches(sizes) if not one.refusal(bench.student)
+        ]
+        if variations := self._variations(bench):
+            arms.append(Variations(variations))
+        arms.append(Recombination(bench, study, pools, track.has_seen, self.batch))
+        portfolio = Portfolio([arm.name for arm in arms])
+        return {arm.name: arm for arm in arms}, portfolio
+
+    def _variations(self, bench: Workbench) -> list[Variation]:
+        return [
+            *(Variation("position", position) for position in self.positions),
+            *(Variation("temperature", temperature) for temperature in self.temperatures),
+            *(Variation("lm", role) for role in bench.task_lms[1:]),
+        ]
 
 
 def _entries(bench: Workbench, track: Track, made: Sequence[Made]) -> list[Made]:
     """What is to race: what was made, and its new parts beside the best where it did not begin from the best."""
     entries: dict[Candidate, Made] = {}
     incumbent = track.incumbent
-    for one in track.best_first(made)[:MOST_MOVES]:
+    for number, one in enumerate(track.best_first(made)):
         entries.setdefault(one.candidate, one)
+        if number >= MOST_MOVES:
+            continue
         beside = with_parts(incumbent, changed(one.parent, one.candidate))
         if reason := renders(beside):
             bench.log("parts that do not go together", reason=reason)

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from ...signatures.candidate import Candidate, Settings
+from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON, digest
 from ...signatures.errors import SchemaError
 
-Kind: TypeAlias = Literal["format", "position", "instruction", "demonstrations", "settings"]
+Kind: TypeAlias = Literal["lm", "settings", "format", "position", "instruction", "demonstrations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+WHOLE = "the program"  # stands for a predictor in slots that are not of one of them
 NAME = 12  # characters of a digest that name a part
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One exchangeable place of a program: a kind of part of one predictor."""
+    """One exchangeable place of a program: a kind of part of one predictor, or of the whole program."""
 
     predictor: str
     kind: Kind
@@ -42,8 +43,9 @@ Parts: TypeAlias = Mapping[Slot, Part]
 
 
 def parts_of(candidate: Candidate) -> dict[Slot, Part]:
-    """All parts of a candidate, predictor by predictor."""
-    found: dict[Slot, Part] = {}
+    """All parts of a candidate, predictor by predictor. Which LM runs it is one choice for the whole program."""
+    first = candidate[candidate.predictors[0]]
+    found: dict[Slot, Part] = {Slot(WHOLE, "lm"): Part.of("lm", first.settings.role)}
     for path, part in candidate.parts:
         prompt = part.prompt
         values: dict[Kind, Any] = {
@@ -52,18 +54,23 @@ def parts_of(candidate: Candidate) -> dict[Slot, Part]:
             "instruction": prompt.instruction,
             # A set, its order and the rule that picks from it are one part: neither means anything without the others.
             "demonstrations": (prompt.demos, prompt.rule),
-            "settings": part.settings,
+            "settings": (part.settings.params_json, part.settings.reply_policy),
         }
-        found |= {Slot(path, kind): Part.of(kind, values[kind]) for kind in KINDS}
+        found |= {Slot(path, kind): Part.of(kind, value) for kind, value in values.items()}
     return found
 
 
 def with_parts(candidate: Candidate, parts: Parts) -> Candidate:
     """The candidate with these parts in place of its own."""
     for slot, part in parts.items():
-        if slot.kind == "settings":
+        if slot.kind == "lm":
+            for path, held in candidate.parts:
+                candidate = candidate.with_part(path, replace(held, settings=replace(held.settings, role=part.value)))
+        elif slot.kind == "settings":
             held = candidate[slot.predictor]
-            candidate = candidate.with_part(slot.predictor, replace(held, settings=part.value))
+            params, policy = part.value
+            settings = replace(held.settings, params_json=params, reply_policy=policy)
+            candidate = candidate.with_part(slot.predictor, replace(held, settings=settings))
         elif slot.kind == "demonstrations":
             demos, rule = part.value
             candidate = candidate.with_prompt(slot.predictor, demos=demos, rule=rule)
@@ -124,4 +131,4 @@ def _json(kind: Kind, value: Any) -> JSON:
     if kind == "demonstrations":
         demos, rule = value
         return [kind, [demo.to_json() for demo in demos], None if rule is None else rule.to_json()]
-    return [kind, value.to_json() if isinstance(value, Settings) else value]
+    return [kind, list(value) if isinstance(value, tuple) else value]
