@@ -19,12 +19,12 @@ from .attempts import AttemptLog
 from .budget import Budget, Ledger
 from .evaluate import FIRST_ROWS, Evaluator, Job, stop_on_broken_program
 from .evidence import Verdict, compare, decide, no_comparison, same_program
-from .frozen import CompiledProgram, freeze
+from .found import Found
+from .frozen import CompiledProgram
 from .journal import Journal
 from .metrics import Metric
 from .plan import MIN_PAIRS, Plan, Sizing, make_plan, needed, size_up
 from .progress import Progress
-from .provenance import evidence, provenance
 from .remeasure import remeasure
 from .run import Run
 from .study import Study
@@ -65,13 +65,16 @@ def compile(
     trainset: rows (see `load_examples`). valset: rows that candidates are selected on; holdout: rows that the gain is
         reported on. What is not given is split off the larger of the others.
     metric: scores an example and a prediction, 0 to 1 unless `burnish.metric` says otherwise.
-    lm: runs the program (None: the LM that dspy is configured with). optimizer_lm: writes prompts; judge_lm: serves
+    lm: runs the program (None: the LM that dspy is configured with). Several by name, {"small": ..., "large": ...}: the
+        first is the program's own, and a search may choose among them, as `Joint` does.
+    optimizer_lm: writes prompts; judge_lm: serves
         metrics that ask a model (None: the same as lm).
     encoder: gives vectors of texts, for searches that compare rows by meaning and rules that pick demonstrations per
         query (None: none): a model name, an LM, `SentenceTransformer(...)`, or (openai client, model name).
     teleprompter: the search (None: RandomDemos). budget: what may be spent on all of it (None: 2000 calls).
     run_dir: where the run keeps its records (None: a folder under .burnish/runs/ that belongs to these inputs). Calling
-        again with the same inputs resumes: nothing is paid for twice but calls in flight at a kill.
+        again with the same inputs resumes: nothing is paid for twice but calls in flight at a kill. Its folder `front`
+        holds a file for each candidate that no other one beats in score without costing more.
     concurrency: most calls in flight. report_metrics: measured on the holdout only. min_gain: the smallest gain worth
         shipping, a fraction of the metric's range; when it is ruled out the verdict is "keep".
     storage: an Optuna storage URL that mirrors the candidates, one trial each (None: a journal file in the run folder,
@@ -103,8 +106,10 @@ def compile(
         try:
             finalist = search(task, work)
             verdict = final_comparison(task, work, finalist)
-            compiled = _freeze(task, work, finalist, verdict)
+            found = Found(task, work.bench, work.sizing.splits, tuple(work.notes), finalist)
+            compiled = found.compiled(verdict, work.unusable)
             compiled.save(work.run.path("program.json"))
+            found.save_front(work.run.path("front"))
         except KeyboardInterrupt:
             work.client.stop()
             folder = str(work.run.folder)
@@ -360,7 +365,7 @@ def _open(
 
 def _outcomes_identity(task: Task) -> str:
     """Digest of all that an outcome depends on besides candidate and example."""
-    roles = [role for role in ("task", "judge", "encoder") if role in task.lms]
+    roles = [role for role in task.lms if role != "optimizer"]
     asked = {role: [task.lms[role].endpoint, task.lms[role].identity()] for role in roles}
     return digest([task.program.identity, task.metric.identity, asked])
 
@@ -388,22 +393,4 @@ def _show(work: Work) -> None:
         limit=work.ledger.limits(account),
         best=ranking[0].score.mean if ranking else None,
         paid=work.ledger.paid.spend,
-    )
-
-
-def _freeze(task: Task, work: Work, finalist: Candidate, verdict: Verdict) -> CompiledProgram:
-    shipped = finalist if verdict.decision == "ship" else task.program.student
-    return freeze(
-        task.program,
-        shipped,
-        lm=task.lms["task"].identity(),
-        verdict=verdict.to_json(),
-        evidence={
-            **evidence(work.bench, work.sizing.splits, finalist, work.notes),
-            "unusable": {"the search": dict(sorted(work.bench.failures.items())), **work.unusable},
-        },
-        provenance=provenance(task),
-        finalist=None if finalist == shipped else finalist,
-        live_lm=task.lms["task"],
-        live_encoder=task.lms.get("encoder"),
     )

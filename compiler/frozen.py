@@ -48,14 +48,17 @@ def freeze(
     evidence: Mapping[str, JSON],
     provenance: Mapping[str, JSON],
     finalist: Candidate | None = None,
+    finalist_lm: Mapping[str, JSON] | None = None,
     live_lm: LM | None = None,
+    live_finalist_lm: LM | None = None,
     live_encoder: LM | None = None,
 ) -> CompiledProgram:
     """The compiled program of a candidate: `candidate` with the LM's sampling defaults under its settings.
 
     lm: `LM.identity()` of the task LM: model, params, and what else tells it from others; keys, addresses and headers
     are left out. finalist: the best candidate of the search where the verdict holds the student's prompts; kept beside
-    them. live_lm, live_encoder: who answers when the compiled program is called in this process; never written.
+    them. finalist_lm: what it runs on, where that is another LM. live_lm, live_finalist_lm, live_encoder: who answers
+    when the compiled program is called in this process; never written.
     Raises FrozenError on text that no file can hold (a lone surrogate).
     """
     identity = _public(lm)
@@ -74,9 +77,17 @@ def freeze(
         "goldens": goldens,
     }
     if finalist is not None:
-        predictors, goldens = _predictors(finalist, identity)
-        document["finalist"] = {"predictors": predictors, "goldens": goldens}
-    return CompiledProgram(_sealed(document), program=program, live_lm=live_lm, live_encoder=live_encoder)
+        other = identity if finalist_lm is None else _public(finalist_lm)
+        predictors, goldens = _predictors(finalist, other)
+        kept = {} if other == identity else {"lm": other}
+        document["finalist"] = {"predictors": predictors, "goldens": goldens, **kept}
+    return CompiledProgram(
+        _sealed(document),
+        program=program,
+        live_lm=live_lm,
+        live_finalist_lm=live_finalist_lm,
+        live_encoder=live_encoder,
+    )
 
 
 class CompiledProgram:
@@ -92,11 +103,13 @@ class CompiledProgram:
         *,
         program: Program | None = None,
         live_lm: LM | None = None,
+        live_finalist_lm: LM | None = None,
         live_encoder: LM | None = None,
     ) -> None:
         self._document = dict(document)
         self.program = program
         self.live_lm = live_lm
+        self._live_finalist_lm = live_finalist_lm
         self.live_encoder = live_encoder
         self._running: FrozenProgram | None = None
         self._predictors: Predictors | None = None
@@ -170,7 +183,10 @@ class CompiledProgram:
             raise FrozenError("This compile has no finalist: no candidate beat the student, whose prompts it holds.")
         document = {**self._document, **kept, "holds": "finalist", "finalist": None}
         return CompiledProgram(
-            _sealed(document), program=self.program, live_lm=self.live_lm, live_encoder=self.live_encoder
+            _sealed(document),
+            program=self.program,
+            live_lm=self._live_finalist_lm or self.live_lm,
+            live_encoder=self.live_encoder,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledProgram:
@@ -255,7 +271,8 @@ def _predictors(candidate: Candidate, identity: Mapping[str, JSON]) -> tuple[dic
 
 def _with_defaults(part: Part, defaults: Mapping[str, JSON]) -> Part:
     params = _public({**defaults, **part.settings.params})
-    return Part(part.prompt, replace(part.settings, params_json=canonical(params)))
+    # The file names the LM that the program runs on, whichever of several it was, so the role tells nothing.
+    return Part(part.prompt, replace(part.settings, role="task", params_json=canonical(params)))
 
 
 def _predictor(part: Part) -> dict[str, JSON]:

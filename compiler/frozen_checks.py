@@ -57,7 +57,10 @@ def check_structure(document: Mapping[str, JSON]) -> None:
     elif document["pipeline"] is not None:
         raise Refused(f"pipeline: a program of kind {document['kind']!r} has none.")
     if document["finalist"] is not None:
-        finalist = _object(document["finalist"], "finalist", {"predictors", "goldens"})
+        finalist = _object(document["finalist"], "finalist", {"predictors", "goldens"}, optional={"lm"})
+        if "lm" in finalist:
+            _text(_mapping(finalist["lm"], "finalist.lm").get("model"), "finalist.lm.model")
+            _mapping(finalist["lm"].get("local", {}), "finalist.lm.local")
         _check_predictors(finalist["predictors"], finalist["goldens"], "finalist.")
         if set(finalist["predictors"]) != set(document["predictors"]):
             raise Refused("finalist.predictors: not the paths of 'predictors'.")

@@ -95,7 +95,8 @@ def _parse(content: bytes) -> dict[str, JSON]:
     check_structure(document)
     for program in (document, document["finalist"]):
         if program is not None:
-            check_goldens(candidate_of(program["predictors"]), document["lm"]["model"], program["goldens"])
+            lm = program.get("lm") or document["lm"]
+            check_goldens(candidate_of(program["predictors"]), lm["model"], program["goldens"])
     return document
 
 

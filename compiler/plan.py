@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from ..signatures.values import to_text
 from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Forecast, Sizes, Spend
 from .budget import USD_UNITS, Ledger, Limit, limit_of
-from .embedding import MOST_TOKENS
+from .embedding import BATCH, BATCH_BYTES, MOST_TOKENS
 from .execution import bound_of
 from .lm.encoders import encoder_of
 from .splits import Splits, dev_cap
 
 if TYPE_CHECKING:
+    from .lm import LM
     from .metrics import Metric
     from .task import Task
 
@@ -158,18 +160,26 @@ def make_plan(task: Task) -> Plan:
     sizing = size_up(task)
     ledger = Ledger(task.budget, sizing.final_need)
     splits = sizing.splits
+    predictors = len(task.program.student.predictors)
     sizes = Sizes(
-        len(splits.pool), len(splits.dev), len(task.program.student.predictors), ledger.room("search", sizing.expected)
+        len(splits.pool),
+        len(splits.dev),
+        predictors,
+        ledger.room("search", sizing.expected),
+        encoder=encoder_of(task.lms) is not None,
     )
     student = min(len(splits.dev), sizes.executions)
     affordable = max(0, sizes.executions - student)
     forecast = task.teleprompter.forecast(replace(sizes, executions=affordable))
     # A forecast is a wish; what the account does not pay for is not expected.
-    asked = min(forecast.asks, affordable * sizing.expected.calls)
-    run = min(forecast.executions, max(0, affordable - asked // max(1, sizing.expected.calls)))
+    calls = max(1, sizing.expected.calls)
+    asked = min(forecast.asks, affordable * calls)
+    embedded = _embedded(task, splits, forecast.embeddings, predictors, affordable * calls - asked)
+    run = min(forecast.executions, max(0, affordable - (asked + embedded.calls) // calls))
     compared = len(splits.holdout) if sizing.compares else 0
-    pairs = min(compared, ledger.room("final", _times(sizing.expected, 2)))
-    asks = Spend(asked, ASK_TOKENS * asked, _usd(task, "optimizer", ASK_TOKENS) * asked)
+    pair = _times(sizing.expected, 2) + _times(_query(task, splits.holdout), predictors)
+    pairs = min(compared, ledger.room("final", pair))
+    asks = Spend(asked, ASK_TOKENS * asked, _usd(task, "optimizer", ASK_TOKENS) * asked) + embedded
     # What a metric asks its judge, and what a program makes of its inputs, has no bound that is known here.
     is_bounded = task.program.kind == "predictor" and not any(map(judges, (task.metric, *task.report_metrics)))
     most = _call_bound(task, sizing, forecast) if is_bounded else None
@@ -177,7 +187,7 @@ def make_plan(task: Task) -> Plan:
     rows = [
         _row("search: the student on dev", _times(sizing.expected, student), search, most),
         _row(f"search: {task.teleprompter.settings()['name']}", _times(sizing.expected, run) + asks, search, most),
-        _row("final comparison on the holdout", _times(sizing.expected, 2 * pairs), final, most),
+        _row("final comparison on the holdout", _times(pair, pairs), final, most),
         _row("set aside for faults", Spend(), faults, most),
     ]
     total = sum((row.expected for row in rows), Spend())
@@ -190,9 +200,45 @@ def make_plan(task: Task) -> Plan:
         title=f"Plan for {budget.describe()}: {forecast.summary}",
         rows=tuple(rows),
         seconds=seconds,
-        notes=(*_notes(task, sizing), *(() if asked or run else (NO_SEARCH,))),
+        notes=(
+            *_notes(task, sizing),
+            *(() if not forecast.asks else (_writer(task),)),
+            *(() if asked or run else (NO_SEARCH,)),
+        ),
         priced=any(lm.has_price for lm in task.lms.values()),
     )
+
+
+def _embedded(task: Task, splits: Splits, batches: int, predictors: int, affordable: int) -> Spend:
+    """What the search is expected to ask the encoder: batches of the pool's texts, each query on dev once."""
+    if encoder_of(task.lms) is None:
+        return Spend()
+    bytes_ = _mean_bytes(splits.pool)
+    batches = min(
+        affordable, math.ceil(batches * max(1.0, bytes_ * BATCH / BATCH_BYTES))
+    )  # long texts make smaller ones
+    tokens = batches * min(BATCH * bytes_, BATCH_BYTES) // BYTES_PER_TOKEN
+    queries = min(affordable - batches, predictors * len(splits.dev))
+    return Spend(batches, tokens, _usd(task, "encoder", tokens)) + _times(_query(task, splits.dev), queries)
+
+
+def _query(task: Task, rows: Sequence[Example]) -> Spend:
+    """What it takes to embed one query for a rule that compares vectors; nothing where there will be no such rule."""
+    if not embeds_queries(task):
+        return Spend()
+    tokens = max(1, _mean_bytes(rows) // BYTES_PER_TOKEN)
+    return Spend(1, tokens, _usd(task, "encoder", tokens))
+
+
+def _mean_bytes(rows: Sequence[Example]) -> int:
+    shown = rows[:SHOWN_ROWS]
+    return sum(len(row.data.encode("utf-8", "surrogatepass")) for row in shown) // max(1, len(shown))
+
+
+def embeds_queries(task: Task) -> bool:
+    """Whether a candidate may ask the encoder before each call of a predictor."""
+    given = any(part.prompt.template.encoder is not None for _, part in task.program.student.parts)
+    return encoder_of(task.lms) is not None and (given or task.teleprompter.embeds_queries)
 
 
 def _row(part: str, expected: Spend, limit: Limit, most: Spend | None) -> PlanRow:
@@ -228,15 +274,24 @@ def _notes(task: Task, sizing: Sizing) -> list[str]:
             "tell. Declare Budget(calls_per_example=N) if it varies."
         )
     if (encoder := encoder_of(task.lms)) is not None:
-        notes.append(
-            f"encoder: {encoder.name}. A rule that picks demonstrations by its vectors adds a call to each row."
+        adds = (
+            " A rule that picks demonstrations by its vectors adds a call to each row." if embeds_queries(task) else ""
         )
+        notes.append(f"encoder: {encoder.name}.{adds}")
     if task.budget.seconds is not None:
         notes.append("A budget in seconds cannot be reproduced exactly.")
     if task.budget.cached == "free":
         notes.append("cached='free': what the cache answers costs nothing, so the result depends on the cache.")
     notes += splits.notes
     return notes
+
+
+def _writer(task: Task) -> str:
+    """Who is asked for prompts: users who leave the optimizer LM out may not know that somebody else could."""
+    writer = task.lms["optimizer"]
+    if writer is task.lms["task"]:
+        return f"optimizer LM: {writer.model}, which runs the program too. Another one is given by optimizer_lm=."
+    return f"optimizer LM: {writer.model}."
 
 
 def needed(task: Task, sizing: Sizing) -> str:
@@ -261,20 +316,16 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     grown = MAX_LENGTH + MOST_DEMOS * max(len(row.data.encode("utf-8", "surrogatepass")) for row in shown)
     for _, part in parts:
         lm = task.lms[part.settings.role]
-        if task.program.kind == "predictor":
-            bounds = [bound_of(part, lm, row.input_values) for row in shown]
-            most = max(bounds, key=lambda bound: bound.tokens)
-        else:  # inputs of inner predictors are not known before they run: as long as the whole row
-            text = max((row.data for row in shown), key=len)
-            inputs = {field.name: text for field in part.prompt.schema.inputs}
-            most = bound_of(part, lm, inputs)
-            bounds = [most]
+        bounds = _bounds(task, part, lm, shown)
+        most = max(bounds, key=lambda bound: bound.tokens)
         reply = _reply_tokens(part, shown)
         cap = int(part.settings.params.get("max_tokens", lm.params.get("max_tokens", 0)) or 0)
         mean = sum(bound.tokens for bound in bounds) / len(bounds) / most.calls - cap
         tokens = int(max(0.0, mean) / BYTES_PER_TOKEN) + min(reply, cap or reply)
         expected += Spend(1, tokens, _usd(task, part.settings.role, tokens))
         worst += most
+        for other in task.runners:  # a candidate may run on any of them, and they are priced one by one
+            most = max((most, *_bounds(task, part, other, shown)), key=lambda bound: (bound.usd, bound.tokens))
         share = most.usd / most.tokens if most.tokens else 0.0
         longest += Spend(most.calls, most.tokens + grown, (most.tokens + grown) * share)
     if judges(task.metric):
@@ -284,16 +335,25 @@ def _execution(task: Task, rows: Sequence[Example]) -> tuple[Spend, Spend, Spend
     if declared is not None or task.program.kind != "predictor":
         worst = Spend(declared or worst.calls, worst.tokens, worst.usd)
         longest = Spend(declared or longest.calls, longest.tokens, longest.usd)
-    if (encoder := encoder_of(task.lms)) is not None:
+    if embeds_queries(task) and (encoder := encoder_of(task.lms)) is not None:
         # A candidate may pick demonstrations by vectors: a call to the encoder before each call of a predictor.
         embedded = max((encoder.bound(encoder.embedding([row.data])) for row in shown), key=lambda bound: bound.tokens)
         longest += _times(embedded, 1 if task.program.kind == "predictor" else longest.calls)
     return Spend(calls, expected.tokens, expected.usd), worst, longest
 
 
+def _bounds(task: Task, part: Part, lm: LM, rows: Sequence[Example]) -> list[Spend]:
+    """The most that a call of a predictor costs on some LM, on each of the rows as far as its inputs are known."""
+    if task.program.kind == "predictor":
+        return [bound_of(part, lm, row.input_values) for row in rows]
+    # Inputs of inner predictors are not known before they run: as long as the whole row.
+    text = max((row.data for row in rows), key=len)
+    return [bound_of(part, lm, {field.name: text for field in part.prompt.schema.inputs})]
+
+
 def _most_each(task: Task) -> int:
     """Calls that a predictor's call may turn into in some candidate: with one to the encoder before it."""
-    return 1 if encoder_of(task.lms) is None else 2
+    return 2 if embeds_queries(task) else 1
 
 
 def _call_bound(task: Task, sizing: Sizing, forecast: Forecast) -> Spend:

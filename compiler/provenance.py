@@ -11,6 +11,15 @@ from .splits import Splits
 from .task import Task
 from .workbench import Bench, Record
 
+# What stands in a report as a part of a prompt, and the fields that it is. Settings have none: they are all the rest.
+PARTS = {
+    "format": ("format",),
+    "position": ("position",),
+    "instruction": ("instruction",),
+    "demonstrations": ("demos", "rule"),
+    "settings": (),
+}
+
 
 def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[str]) -> dict[str, JSON]:
     """How the finalist was found. Holds nothing that varies between equal runs."""
@@ -34,20 +43,21 @@ def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[
 
 def parts_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, JSON]]:
     """What each part of the finalist brought on dev: the student with one part after the other exchanged for the
-    finalist's (format, position, instruction, demonstrations), as far as such candidates were scored."""
+    finalist's (format, position, instruction, demonstrations, settings), as far as such candidates were scored."""
     if not records:
         return []
     means = {record.score.candidate.digest: record.score.mean for record in records if record.is_whole}
     hybrid = records[0].score.candidate
     rows: list[dict[str, JSON]] = [{"part": "student", "dev": means.get(hybrid.digest)}]
-    for name in ("format", "position", "instruction", "demos"):
+    for name, fields in PARTS.items():
         previous = hybrid
         for path in hybrid.predictors:
-            hybrid = hybrid.with_prompt(path, **{name: getattr(finalist.prompt(path), name)})
-        if name == "demos":
-            hybrid = finalist  # with its demonstration rule and settings
+            prompt = finalist.prompt(path)
+            hybrid = hybrid.with_prompt(path, **{field: getattr(prompt, field) for field in fields})
+        if name == "settings":
+            hybrid = finalist
         if hybrid != previous:
-            rows.append({"part": "demonstrations" if name == "demos" else name, "dev": means.get(hybrid.digest)})
+            rows.append({"part": name, "dev": means.get(hybrid.digest)})
     return rows
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.canonical import JSON
-from ..signatures.errors import BudgetError, BurnishError, LMError, SchemaError
+from ..signatures.errors import BudgetError, BurnishError, ExampleError, LMError, MetricError, SchemaError
 from ..signatures.example import Example
 from ..signatures.json_schema import fits
 from ..teleprompters.base import Teleprompter
@@ -17,7 +17,7 @@ from .budget import Budget
 from .lm.endpoints import SENTENCE_TRANSFORMERS
 from .metrics import Metric, as_metric, check_fields, unlabelled_note
 from .splits import Splits, split
-from .workbench import fingerprint
+from .workbench import NO_RUNNERS, fingerprint
 
 if TYPE_CHECKING:
     from ..signatures.dspy_bridge import Program
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from .lm import LM
 
 
+ROLES = ("task", *NO_RUNNERS)  # that are not names of the user's
+
+
 @dataclass(frozen=True)
 class Task:
-    """What is compiled, on what, with what. lms: by role, "task", "optimizer", "judge", "encoder" if there is one."""
+    """What is compiled, on what, with what. lms: by role, "task", "optimizer", "judge", "encoder" if there is one, and
+    by name the others that a search may let the program run on."""
 
     program: Program
     splits: Splits
@@ -58,6 +62,11 @@ class Task:
             "min_gain": self.min_gain,
             "versions": self.versions,
         }
+
+    @property
+    def runners(self) -> list[LM]:
+        """The LMs that a candidate can run on, the program's own first."""
+        return [lm for role, lm in self.lms.items() if role not in NO_RUNNERS]
 
     @property
     def data(self) -> dict[str, JSON]:
@@ -113,11 +122,14 @@ def prepare(
         _check_metric(one, read, (*train, *(val or ()), *(held or ())))
     lms = _lms(lm, optimizer_lm, judge_lm, encoder)
     search = teleprompter if teleprompter is not None else RandomDemos()
+    _check_threshold(search, measured)
     if refusal := search.refusal(read.student):
         raise SchemaError(f"{refusal} Nothing was spent.")
     chosen = budget or Budget.default()
     _check_prices(chosen, lms)
     splits = split(train, val, held, seed=seed)
+    if unfit := search.unfit_rows(read.student, splits.pool):
+        raise ExampleError(f"{unfit} Nothing was spent.")
     given = {"trainset": train, "valset": val, "holdout": held}
     notes = _notes({title: rows for title, rows in given.items() if rows is not None}, (measured, *reported), read)
     return Task(
@@ -144,13 +156,32 @@ def _lms(lm: object, optimizer_lm: object, judge_lm: object, encoder: object) ->
             "No LM to compile for: pass compile(..., lm=burnish.LM('model-name')), or configure one with "
             "dspy.configure(lm=...). Nothing was spent."
         )
-    resolved = as_lm(task)
+    runners = _runners(task)
+    resolved = runners["task"]
     return {
-        "task": resolved,
+        **runners,
         "optimizer": resolved if optimizer_lm is None else as_lm(optimizer_lm),
         "judge": resolved if judge_lm is None else as_lm(judge_lm),
         **({} if encoder is None else {"encoder": as_encoder(encoder)}),
     }
+
+
+def _runners(lm: object) -> dict[str, LM]:
+    """The LMs that can run the program, by role: "task" for the one that the student runs on, the others by name."""
+    from .lm import as_lm
+
+    if not isinstance(lm, Mapping):
+        return {"task": as_lm(lm)}
+    if not lm:
+        raise LMError("lm={} names no LM. Pass one, or several by name, the program's own first. Nothing was spent.")
+    for name in lm:
+        if not isinstance(name, str) or not name.isidentifier() or name in ROLES:
+            raise LMError(
+                f"lm={{{name!r}: ...}}: LMs are named by words of your own, but not {', '.join(map(repr, ROLES))}. "
+                "Nothing was spent."
+            )
+    first, *others = lm
+    return {"task": as_lm(lm[first]), **{name: as_lm(lm[name]) for name in others}}
 
 
 def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
@@ -174,6 +205,18 @@ def _check_prices(budget: Budget, lms: Mapping[str, LM]) -> None:
                 f"Pass LM({lm.model!r}, price=Price(input=0.15, output=0.60)) in dollars per million tokens, or give a "
                 "budget in calls or tokens. Nothing was spent."
             )
+
+
+def _check_threshold(search: Teleprompter, metric: Metric) -> None:
+    """Many searches have a score from which an execution counts as right; above the metric's range nothing ever is."""
+    threshold = getattr(search, "threshold", None)
+    low, high = metric.range
+    if isinstance(threshold, int | float) and not low <= threshold <= high:
+        raise MetricError(
+            f"{type(search).__name__}(threshold={threshold:g}): the metric {metric.name} gives scores from {low:g} to "
+            f"{high:g}, and from the threshold on an execution counts as right. Give a number in that range, or "
+            "state the metric's with burnish.metric(fn, range=(0, 100)). Nothing was spent."
+        )
 
 
 def _check_metric(metric: Metric, program: Program, rows: Sequence[Example]) -> None:

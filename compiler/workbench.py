@@ -23,7 +23,7 @@ from ..teleprompters.instruction_search import SIZE_CUT
 from .budget import Ledger, TimeUp
 from .embedding import Embeddings
 from .evaluate import Evaluator, Job
-from .execution import same_encoder
+from .execution import check_encoder
 from .likelihood import Likelihoods, label_distribution, label_logprobs
 from .lm.encoders import encoder_of
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ASK_BLOCK = 64  # requests to the optimizer LM admitted together
 
 STUDENT = Origin("student", "as given")
+NO_RUNNERS = ("optimizer", "judge", "encoder")  # roles of LMs that no program runs on
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Bench:
 
     @property
     def task_lms(self) -> tuple[str, ...]:
-        return tuple(role for role in self.evaluator.lms if role not in ("optimizer", "judge", "encoder"))
+        return tuple(role for role in self.evaluator.lms if role not in NO_RUNNERS)
 
     @property
     def spent(self) -> Spend:
@@ -286,14 +287,14 @@ class Bench:
         self._record(score, origin, parents)
 
     def label_logprobs(self, candidate: Candidate, examples: Sequence[Example]) -> list[float]:
-        self._check_encoder(candidate)
-        return label_logprobs(candidate, examples, self._likelihoods_of(_role(candidate)), self.embed)
+        check_encoder(candidate, encoder_of(self.evaluator.lms))
+        return label_logprobs(candidate, examples, self._likelihoods_of(role_of(candidate)), self.embed)
 
     def label_distribution(
         self, candidate: Candidate, examples: Sequence[Example], labels: Sequence[JSON]
     ) -> list[list[Likelihood]]:
-        self._check_encoder(candidate)
-        return label_distribution(candidate, examples, labels, self._likelihoods_of(_role(candidate)), self.embed)
+        check_encoder(candidate, encoder_of(self.evaluator.lms))
+        return label_distribution(candidate, examples, labels, self._likelihoods_of(role_of(candidate)), self.embed)
 
     def continuation_logprobs(
         self, prompts: Sequence[str | Messages], continuations: Sequence[str]
@@ -320,12 +321,6 @@ class Bench:
             self._embeddings = Embeddings(encoder, self._send)
         self.events.write("embed", texts=len(texts))
         return self._embeddings.of(texts)
-
-    def _check_encoder(self, candidate: Candidate) -> None:
-        """Queries have to be embedded by whatever gave the demonstrations their vectors."""
-        for _, part in candidate.parts:
-            if part.prompt.template.encoder is not None:
-                same_encoder(part.prompt.template, encoder_of(self.evaluator.lms))
 
     def _likelihoods_of(self, role: str) -> Likelihoods:
         return self._likelihoods.setdefault(role, Likelihoods(self.evaluator.lms[role], self.client, self.ledger))
@@ -431,7 +426,8 @@ def _texts(reply: Reply | AttemptFailure, n: int) -> list[str]:
     return reply.texts
 
 
-def _role(candidate: Candidate) -> str:
+def role_of(candidate: Candidate) -> str:
+    """Which LM a candidate runs on; all of its predictors run on the same."""
     return candidate[candidate.predictors[0]].settings.role
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON
 from ..base import Origin, Workbench
-from .parts import KINDS, Pools, Slot, changed, parts_of, renders, with_parts
+from .parts import Kind, Pools, Slot, changed, parts_of, renders, with_parts
+
+_DEAREST: tuple[Kind, ...] = ("demonstrations", "lm", "instruction", "settings", "format", "position")
 
 
 def taken_apart(bench: Workbench, pools: Pools) -> list[JSON]:
@@ -46,5 +48,5 @@ def _mean(bench: Workbench, candidate: Candidate, best: Candidate, slot: Slot) -
 
 
 def _dearest_first(slot: Slot) -> int:
-    """Demonstrations make a prompt long, instructions less so, and the rest not at all."""
-    return -KINDS.index(slot.kind)
+    """Demonstrations make a prompt long and another LM its tokens dear; instructions less so, the rest not at all."""
+    return _DEAREST.index(slot.kind)

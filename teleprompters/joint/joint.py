@@ -25,7 +25,8 @@ from .track import Track
 
 SLICE = 0.5  # of its share of what is left, that an arm is told it has: what it plans must not outlive its success
 MOST_MOVES = 4  # of what an arm makes in a turn, that are tried beside a best which is no longer what it began from
-ASIDE = 0.1  # of the executions, for finding out in the end what each part brings
+ASIDE, MOST_ASIDE = 0.1, 0.2  # of the executions, for finding out in the end what each part brings
+TAKEN_OUT = 3  # parts, that the money should do for
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Joint(Teleprompter):
         arms, portfolio = self._arms(bench, track, pools, study)
         told: set[Candidate] = set()
         _tell(study, track, [bench.student], told)
-        aside = int(ASIDE * bench.remaining.expected)
+        aside = _aside(bench)
         while bench.remaining.expected >= aside + len(track.first_block):
             waiting = [name for name, arm in arms.items() if not arm.is_done]
             if not waiting:
@@ -175,6 +176,12 @@ class Joint(Teleprompter):
             *(Variation("temperature", temperature) for temperature in self.temperatures),
             *(Variation("lm", role) for role in bench.task_lms[1:]),
         ]
+
+
+def _aside(bench: Workbench) -> int:
+    """Executions that are kept for taking parts out: of a few parts, but no more than a fifth of what there is."""
+    left = bench.remaining.expected
+    return int(max(ASIDE * left, min(TAKEN_OUT * len(bench.dev), MOST_ASIDE * left)))
 
 
 def _entries(bench: Workbench, track: Track, made: Sequence[Made]) -> list[Made]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON, digest
 from ...signatures.errors import SchemaError
 
 Kind: TypeAlias = Literal["lm", "settings", "format", "position", "instruction", "demonstrations"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 WHOLE = "the program"  # stands for a predictor in slots that are not of one of them
 NAME = 12  # characters of a digest that name a part
 
