@@ -62,7 +62,7 @@ REPLIES = HERE / "recorded" / "demonstrations.jsonl.xz"
 MINUTES = HERE / "recorded" / "demonstrations_minutes.json"
 
 SMALL, LARGER = "local/smollm2-135m-instruct", "local/qwen2.5-coder-0.5b-instruct"
-BUDGET = 400  # calls, of all kinds
+BUDGET = 800  # calls, of all kinds
 POOL, DEV, HOLDOUT = 60, 20, 80  # rows
 K = 4  # demonstrations
 YARDSTICK = "best of 10 random"

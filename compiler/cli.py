@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..signatures.errors import BurnishError
+from .cli_arguments import TELEPROMPTERS
 
 EXIT_CODES = """exit codes:
   0  done
@@ -133,7 +134,7 @@ def _plan_and_compile(commands: Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument(
             "--teleprompter",
             metavar="NAME",
-            help="random_demos, ape, iterative_ape, opro, apo, prompt_agent, abo, or module:attribute",
+            help=f"{', '.join(TELEPROMPTERS)}, or module:attribute (default: random_demos)",
         )
         parser.add_argument(
             "--budget", metavar="LIMITS", help="any of calls=,tokens=,usd=,seconds= (default: calls=2000)"

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .lm import LM
     from .metrics import Metric
 
+TELEPROMPTERS = (
+    *("random_demos", "ape", "iterative_ape", "opro", "apo", "prompt_agent", "abo", "demonstrations", "curriculum_icl"),
+    *("joint", "step_by_step", "label_noise"),
+)
 METRICS = ("contains", "exact_match", "json_match", "normalized_match", "numeric_match", "token_f1")
 
 
@@ -99,13 +103,13 @@ def teleprompter_named(name: str | None) -> Teleprompter | None:
         value = named_object(name, "--teleprompter")
         chosen: Teleprompter = value() if isinstance(value, type) else value
         return chosen
-    base = teleprompters.Teleprompter
-    classes = [getattr(teleprompters, known) for known in teleprompters.__all__]
-    by_name = {c.__name__: c for c in classes if isinstance(c, type) and issubclass(c, base) and c is not base}
-    for known, value in by_name.items():
-        if known.lower() == name.replace("_", "").replace("-", "").lower():
-            return value()
-    raise BurnishError(f"--teleprompter {name!r} is unknown. Known: {', '.join(by_name)}, or module:attribute.")
+    spelt = name.replace("_", "").replace("-", "").lower()
+    if spelt not in [known.replace("_", "") for known in TELEPROMPTERS]:
+        known = ", ".join(TELEPROMPTERS)
+        raise BurnishError(f"--teleprompter {name!r} is unknown. Known: {known}, or module:attribute.")
+    (named,) = [known for known in teleprompters.__all__ if known.lower() == spelt]
+    built: Teleprompter = getattr(teleprompters, named)()
+    return built
 
 
 def budget_of(text: str | None) -> Budget | None:

@@ -54,7 +54,8 @@ class Comparison:
         return cls(**{**data, "interval": (low, high)})
 
     def __str__(self) -> str:
-        return _line((self.student_mean, self.finalist_mean), self.n, self.gain, self.interval, self.p_value)
+        means = self.student_mean, self.finalist_mean
+        return _line(means, f"{self.n} examples", self.gain, self.interval, self.p_value)
 
 
 def compare(
@@ -220,7 +221,9 @@ class Verdict:
         if self.gain is None or self.interval is None or self.p_value is None or not self.pairs:
             return f"{self.decision}: {self.reason}"
         means = self.student_mean or 0.0, self.finalist_mean or 0.0
-        line = f"{self.decision}: " + _line(means, self.pairs, self.gain, self.interval, self.p_value)
+        line = f"{self.decision}: " + _line(
+            means, f"{self.pairs} held-out examples", self.gain, self.interval, self.p_value
+        )
         return line if self.more_needed is None else f"{line}; about {self.more_needed} more would settle it"
 
 
@@ -289,10 +292,10 @@ def _more_needed(comparison: Comparison, min_gain: float) -> int:
     return max(1, math.ceil(comparison.n * (times - 1)))
 
 
-def _line(means: tuple[float, float], n: int, gain: float, interval: tuple[float, float], p_value: float) -> str:
+def _line(means: tuple[float, float], rows: str, gain: float, interval: tuple[float, float], p_value: float) -> str:
     low, high = interval
     p = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
     return (
-        f"{100 * means[0]:.1f} -> {100 * means[1]:.1f} on {n} held-out examples, "
+        f"{100 * means[0]:.1f} -> {100 * means[1]:.1f} on {rows}, "
         f"{100 * gain:+.1f} ({100 * LEVEL:g} % {100 * low:+.0f}..{100 * high:+.0f}), {p}"
     )

@@ -180,11 +180,7 @@ def query_vector(
     """The vector that a template takes beside its inputs, in bytes; None, and no request, where it takes none."""
     if template.encoder is None:
         return None
-    if encoder is None or encoder.name != template.encoder:
-        there = "there is no encoder" if encoder is None else f"the encoder is {encoder.name}"
-        raise LMError(
-            f"The prompt picks demonstrations by vectors of {template.encoder}, and {there}. Pass that one as encoder=."
-        )
+    encoder = same_encoder(template, encoder)
     reply = yield encoder.embedding([template.question(inputs)])
     if isinstance(reply, ContextOverflow):
         raise RowFailure("overflow", f"The inputs do not fit the encoder's context: {reply}")
@@ -193,6 +189,23 @@ def query_vector(
     if isinstance(reply, AttemptFailure):
         raise LMError(str(reply))
     return quantised(vectors_of(encoder, reply)[0])
+
+
+def same_encoder(template: Template, encoder: Encoder | None) -> Encoder:
+    """The encoder, where it is the one whose vectors the demonstrations of a template have; else raises LMError."""
+    if encoder is not None and encoder.name == template.encoder:
+        return encoder
+    there = "there is no encoder" if encoder is None else f"the encoder is {encoder.name}"
+    raise LMError(
+        f"The prompt picks demonstrations by vectors of {template.encoder}, and {there}. Pass that one as encoder=."
+    )
+
+
+def check_encoder(candidate: Candidate, encoder: Encoder | None) -> None:
+    """Raises LMError where a rule compares vectors of another encoder: queries have to be embedded by the same one."""
+    for _, part in candidate.parts:
+        if part.prompt.template.encoder is not None:
+            same_encoder(part.prompt.template, encoder)
 
 
 def bound_of(part: Part, lm: LM, inputs: Mapping[str, object], encoder: Encoder | None = None) -> Spend:

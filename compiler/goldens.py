@@ -76,7 +76,10 @@ def golden_inputs(template: Template) -> list[dict[str, JSON]]:
     if template.rule is not None and template.demo_inputs:
         # A rule compares the query with its pool: a query that is near to one demonstration tests the index too.
         known = json.loads(template.demo_inputs[-1])
-        cases.append({name: _near(value) for name, value in known.items() if name in schema.by_name})
+        near = {name: _near(value) for name, value in known.items() if name in schema.by_name}
+        # A demonstration may lack an input that a query has to have.
+        missing = [field for field in schema.inputs if field.required and field.name not in near]
+        cases.append({**near, **{field.name: _value(field.json_schema, 0) for field in missing}})
     return cases
 
 

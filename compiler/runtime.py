@@ -226,11 +226,11 @@ class FrozenProgram:
         from concurrent.futures import ThreadPoolExecutor
 
         listed = [dict(row) for row in rows]
-        for number, row in enumerate(listed):
+        for number, row in enumerate(listed, 1):
             try:
                 self._check_inputs(row)
             except SchemaError as error:
-                raise SchemaError(f"row {number}: {error} Nothing was sent.") from None
+                raise SchemaError(f"row {number} of {len(listed)}: {error} Nothing was sent.") from None
         with ThreadPoolExecutor(max_workers=max(1, concurrency)) as pool:
             futures = [pool.submit(self._row, row) for row in listed]
             try:

@@ -18,11 +18,13 @@ from .asking import MAX_LENGTH, Found, Writing, ask_for, check_kinds, check_size
 from .base import Forecast, Round, Sizes, Workbench
 from .draws import dealt, draw
 from .induction import shown_pairs
-from .instruction_search import InstructionSearch, Purse
+from .instruction_search import InstructionSearch, Purse, note_cuts
 from .metaprompts import MetaPrompt, load, own
 from .reflection import CASE, Case, cases, errors, shown
+from .wording import counted, of_predictors
 
 STARTS = 3  # times that steps are written when none of their demonstrations shows them followed
+TEMPERATURE = 0.7  # of what the optimizer LM writes, unless `writing` says otherwise
 BATCHES = 3  # that are run in search of failures before the steps are taken to make none
 _ANYWHERE = frozenset({"task", "cost", "length"})  # slots that any meta-prompt may have
 
@@ -99,12 +101,14 @@ class ABO(InstructionSearch):
     threshold: float = 1.0
     longest_demonstration: int = 2000
     metaprompts: ABOMetaPrompts = ABOMetaPrompts()
-    writing: Writing = Writing(temperature=0.7)
+    writing: Writing = Writing()
 
     def __post_init__(self) -> None:
         sizes = ("candidates", "batch", "failures", "patience", "examples", "longest_demonstration")
         check_sizes("ABO", **{name: getattr(self, name) for name in sizes})
         check_kinds("ABO", writing=(self.writing, Writing), metaprompts=(self.metaprompts, ABOMetaPrompts))
+        check_kinds("ABO", threshold=(self.threshold, int | float))
+        object.__setattr__(self, "writing", self.writing.at(TEMPERATURE))
         if not math.isfinite(self.threshold):
             raise ValueError(f"ABO(threshold={self.threshold}) is no score.")
         if self.refinements is not None and self.refinements < 0:
@@ -157,9 +161,10 @@ class ABO(InstructionSearch):
         return Forecast(
             asks=predictors * (2 * pairs + sizing.refinements * sizing.failures),
             executions=min(sizes.executions, predictors * pairs * (sizing.batch + sizes.dev)),
-            summary=f"ABO: {sizing.candidates} pair(s) of steps and demonstration for each of {sizes.predictors} "
-            f"predictor(s), refined up to {sizing.refinements} times by {sizing.failures} failures among "
-            f"{sizing.batch} rows of the pool, each pair scored on all {sizes.dev} rows of dev.",
+            summary=f"ABO: {counted(sizing.candidates, 'pair')} of steps and demonstration for "
+            f"{of_predictors(predictors)}, refined up to {counted(sizing.refinements, 'time')} by "
+            f"{counted(sizing.failures, 'failure')} among {counted(sizing.batch, 'row')} of the pool, each pair "
+            f"scored on all {counted(sizes.dev, 'row')} of dev.",
             reply_tokens=self.writing.max_tokens,
             read_characters=(self.writing.max_length or MAX_LENGTH) + self.longest_demonstration + CASE,
         )
@@ -193,6 +198,7 @@ class ABO(InstructionSearch):
             bench.log("nothing to induce from", predictor=predictor)
             return None
         sizing = self.sizing(purse.left, len(bench.pool), len(bench.dev))
+        note_cuts(self, bench, predictor, refinements=sizing.refinements, candidates=sizing.candidates)
         rng = bench.rng(f"ABO for {predictor}")
         return Turn(
             bench,
@@ -282,11 +288,11 @@ class ABO(InstructionSearch):
         Then other failures are examined, or the same ones at a higher temperature where there are no others.
         """
         examined = current.taken(turn.sizing.failures, turn.rng)
-        blames = self._blames(turn, current, examined, self.writing.temperature, "location")
+        blames = self._blames(turn, current, examined, self.writing.warmth, "location")
         if not blames or turn.is_news(blames):
             return blames
         if others := current.taken(turn.sizing.failures, turn.rng):
-            blames = self._blames(turn, current, others, self.writing.temperature, "location, other cases")
+            blames = self._blames(turn, current, others, self.writing.warmth, "location, other cases")
         else:
             blames = self._blames(turn, current, examined, self.writing.warmer, "location, warmer")
         return blames if turn.is_news(blames) else []
@@ -371,7 +377,7 @@ class ABO(InstructionSearch):
             requests,
             read,
             n=n,
-            temperature=self.writing.temperature if temperature is None else temperature,
+            temperature=self.writing.warmth if temperature is None else temperature,
             max_tokens=self.writing.max_tokens,
             purpose=purpose,
         )

@@ -144,7 +144,7 @@ def demonstrate(
         asked = [f"{request(drafts[n])}{_told(flaw)}" for n, flaw in flaws.items()]
         replies = bench.ask(
             [[{"role": "user", "content": text}] for text in asked],
-            temperature=writing.temperature,
+            temperature=writing.warmth,
             max_tokens=writing.max_tokens,
             purpose="demonstration, once more" if attempt else "demonstration",
         )

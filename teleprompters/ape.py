@@ -12,7 +12,9 @@ from .bandits import UCB, Contest, Filtering, Selector
 from .base import Forecast, Round, Sizes, Teleprompter, Workbench
 from .finalists import Scoring, affordable_finalists, final_scores, puller
 from .induction import Mode, Proposal, admitted, induce
+from .instruction_search import note_cuts
 from .metaprompts import MetaPrompt, load, own
+from .wording import counted, of_predictors
 
 MOST_CANDIDATES = 50  # where the budget decides: the paper's number; human level was reached with 64
 
@@ -101,6 +103,7 @@ class APE(Teleprompter):
             yield Round(f"{predictor}: {len(arms)} induced", tuple(arms), next(iter(bench.known), None))
 
             contest = self.contest(len(arms), len(bench.dev), bench.remaining.evaluations // later)
+            note_cuts(self, bench, predictor, finalists=contest.finalists)
             pull = puller(bench, list(arms), arms, self.scoring)
             order = list(range(len(arms)))
             for standings in self.evaluation.rounds(contest, pull, rng):
@@ -113,6 +116,10 @@ class APE(Teleprompter):
                 f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), next(iter(bench.known), None)
             )
 
+    @property
+    def embeds_queries(self) -> bool:
+        return False
+
     def forecast(self, sizes: Sizes) -> Forecast:
         share = sizes.executions // max(1, sizes.predictors)
         count = self.affordable(share, sizes.dev)
@@ -122,8 +129,8 @@ class APE(Teleprompter):
         return Forecast(
             asks=sizes.predictors * count,
             executions=min(sizes.executions, executions),
-            summary=f"APE: {count} instructions induced for each of {sizes.predictors} predictor(s), the best "
-            f"{min(count, contest.finalists)} of them scored on all {sizes.dev} rows of dev.",
+            summary=f"APE: {counted(count, 'instruction')} induced for {of_predictors(sizes.predictors)}, the best "
+            f"{min(count, contest.finalists)} of them scored on all {counted(sizes.dev, 'row')} of dev.",
             reply_tokens=self.each * self.max_tokens,
         )
 

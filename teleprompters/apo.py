@@ -11,14 +11,15 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from .apo_expand import APOMetaPrompts, Expander, Expansion, hardness_of, minibatches
-from .asking import MAX_LENGTH, Writing, check_kinds, check_sizes
+from .asking import MAX_LENGTH, USUAL, Writing, check_kinds, check_sizes
 from .bandits import UCB, Contest, Pull, Selector, SuccessiveHalving
 from .base import Forecast, Round, Sizes, Workbench
 from .demonstrations.difficulty import Difficulty
 from .finalists import affordable_finalists, full_score, puller
 from .induction import Proposal
-from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
+from .instruction_search import InstructionSearch, Purse, document_of, note_cuts, round_of, wordings
 from .reflection import CASE
+from .wording import counted, of_predictors
 
 MOST_ROUNDS = 6  # the paper's number; its curves are flat or fall after 3
 LEAST_ROUNDS = 3  # that the sizes should allow
@@ -82,9 +83,11 @@ class APO(InstructionSearch):
         check_kinds(
             "APO",
             expansion=(self.expansion, Expansion | None),
+            threshold=(self.threshold, int | float),
             writing=(self.writing, Writing),
             metaprompts=(self.metaprompts, APOMetaPrompts),
         )
+        object.__setattr__(self, "writing", self.writing.at(USUAL))
         if isinstance(self.selector, type) or not callable(getattr(self.selector, "rounds", None)):
             raise ValueError(f"APO(selector={self.selector!r:.80}) wants a selector, such as SuccessiveRejects().")
         if not math.isfinite(self.threshold):
@@ -115,6 +118,7 @@ class APO(InstructionSearch):
         incumbent = bench.known[0].candidate
         hardness = self._hardness(bench, incumbent, predictor, purse)
         sizes = self._sizes(purse.left, len(bench.dev))
+        note_cuts(self, bench, predictor, rounds=sizes.rounds)
         beam = [score.candidate for score in wordings(bench, incumbent, predictor)][: sizes.beam]
         batches = minibatches(bench.pool, sizes.expansion, rng, hardness, max(1, sizes.rounds))
         expander = Expander(
@@ -191,9 +195,9 @@ class APO(InstructionSearch):
             executions=max(
                 0, min(sizes.executions - sizes.predictors * asks, sizes.predictors * (executions + finals))
             ),
-            summary=f"APO: for each of {sizes.predictors} predictor(s) up to {each.rounds} rounds with a beam of "
-            f"{each.beam}, expanded on {each.expansion.minibatch} rows of the pool, {each.expansion.successors} "
-            f"successors each, selected on dev.",
+            summary=f"APO: for {of_predictors(sizes.predictors)} up to {counted(each.rounds, 'round')} with a beam "
+            f"of {each.beam}, expanded on {counted(each.expansion.minibatch, 'row')} of the pool, "
+            f"{counted(each.expansion.successors, 'successor')} each, selected on dev.",
             read_characters=2 * (self.writing.max_length or MAX_LENGTH) + each.expansion.errors * CASE,
             reply_tokens=max(
                 max(1, each.expansion.paraphrases) * self.writing.max_tokens,

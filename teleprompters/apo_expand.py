@@ -10,7 +10,7 @@ from itertools import count
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
 from ..signatures.prompt import Demo
-from .asking import Writing, ask_for
+from .asking import Writing, ask_for, check_kinds
 from .base import Origin, Score, Workbench
 from .demonstrations.base import Shot, Supply
 from .demonstrations.difficulty import Difficulty
@@ -52,6 +52,7 @@ class Expansion:
     pacing: Pacing | None = None
 
     def __post_init__(self) -> None:
+        check_kinds("Expansion", curriculum=(self.curriculum, bool | Difficulty), pacing=(self.pacing, Pacing | None))
         least = (self.minibatch, self.groups, self.errors, self.reasons, self.edits, self.successors)
         if min(least) < 1 or self.paraphrases < 0:
             raise ValueError(f"{self}: sizes are at least 1, paraphrases at least 0.")
@@ -166,7 +167,7 @@ class Expander:
             self.bench,
             requests,
             all_instructions,
-            temperature=self.writing.temperature,
+            temperature=self.writing.warmth,
             max_tokens=self.writing.max_tokens,
             purpose="APO edit",
         )
@@ -189,7 +190,7 @@ class Expander:
             self.bench,
             [Query(metaprompt.fill(instruction=text), parent, origin) for text, parent in texts if text.strip()],
             self.expansion.paraphrases,
-            temperature=self.writing.temperature,
+            temperature=self.writing.warmth,
             max_tokens=self.writing.max_tokens,
             purpose="APO paraphrase",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_args
 
 from .base import Workbench
@@ -12,6 +12,7 @@ from .token_cost import TokenCost
 Found = TypeVar("Found")
 
 MAX_LENGTH = 4000  # characters that the bench admits in an instruction
+USUAL = 1.0  # temperature, where a search has none of its own
 WARMER, WARMEST = 0.3, 2.0  # what a temperature is raised by where another answer is wanted, and up to what
 
 
@@ -19,14 +20,15 @@ WARMER, WARMEST = 0.3, 2.0  # what a temperature is raised by where another answ
 class Writing:
     """How the optimizer LM writes.
 
-    temperature: of its replies. max_tokens: that a reply may have. max_length: characters that an instruction may have;
-    None: the bench's own limit of 4000. token_cost: what a long prompt costs, told to the optimizer LM and deducted
+    temperature: of its replies; None: the search's own, which it then has in its place (1.0, and 0.7 for ABO).
+    max_tokens: that a reply may have. max_length: characters that an instruction may have; None: the bench's own limit
+    of 4000. token_cost: what a long prompt costs, told to the optimizer LM and deducted
     where candidates are compared; None: nothing.
 
     Raises ValueError on a limit below 1 or a temperature that servers do not take.
     """
 
-    temperature: float = 1.0
+    temperature: float | None = None
     max_tokens: int = 1024
     max_length: int | None = None
     token_cost: TokenCost | None = None
@@ -34,16 +36,25 @@ class Writing:
     def __post_init__(self) -> None:
         check_kinds("Writing", token_cost=(self.token_cost, TokenCost | None))
         if (
-            not 0 <= self.temperature <= WARMEST
+            not 0 <= self.warmth <= WARMEST
             or self.max_tokens < 1
             or (self.max_length is not None and self.max_length < 1)
         ):
             raise ValueError(f"{self}: the temperature lies between 0 and {WARMEST:g}, limits are at least 1.")
 
     @property
+    def warmth(self) -> float:
+        """The temperature that requests are sent with."""
+        return USUAL if self.temperature is None else self.temperature
+
+    @property
     def warmer(self) -> float:
         """The temperature for an answer that is to differ from the last one."""
-        return min(WARMEST, self.temperature + WARMER)
+        return min(WARMEST, self.warmth + WARMER)
+
+    def at(self, temperature: float) -> Writing:
+        """The same with this temperature, where none was given."""
+        return replace(self, temperature=temperature) if self.temperature is None else self
 
 
 def check_kinds(title: str, **settings: tuple[object, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
+from ..signatures.example import Example
+from .asking import check_kinds
 from .base import Forecast, Origin, Round, Score, Sizes, Teleprompter, Workbench
 from .demonstrations.base import Chosen, Selector, Supply
 from .demonstrations.demonstrations import TRIAL, fitting
@@ -18,7 +20,8 @@ from .demonstrations.select.knn import Nearest
 from .demonstrations.select.random_sets import Random
 from .demonstrations.supply import MOST_SHOTS, Source, supply_of
 from .draws import shuffled
-from .instruction_search import Purse, round_of
+from .instruction_search import Purse, note_cuts, round_of
+from .wording import counted, of_predictors
 
 Level: TypeAlias = Literal["corpus", "instance"]
 Order: TypeAlias = Literal["easy to hard", "hard to easy", "random"]
@@ -63,6 +66,13 @@ class CurriculumICL(Teleprompter):
     threshold: float = 1.0
 
     def __post_init__(self) -> None:
+        check_kinds(
+            "CurriculumICL",
+            difficulty=(self.difficulty, Difficulty),
+            scheduler=(self.scheduler, Pacing | LLMScheduler | None),
+            select=(self.select, Selector | None),
+            threshold=(self.threshold, int | float),
+        )
         if self.k < 1 or (self.sets is not None and self.sets < 1):
             raise ValueError(f"CurriculumICL(k={self.k}, sets={self.sets}): both are at least 1.")
         if self.level not in ("corpus", "instance"):
@@ -101,6 +111,9 @@ class CurriculumICL(Teleprompter):
     def refusal(self, student: Candidate) -> str:
         return self.select.refusal(student) if self.select is not None else ""
 
+    def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:
+        return self.select.unfit_rows(student, pool) if self.select is not None else ""
+
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
         paths = bench.student.predictors
@@ -110,7 +123,13 @@ class CurriculumICL(Teleprompter):
 
     def forecast(self, sizes: Sizes) -> Forecast:
         predictors = max(1, sizes.predictors)
-        share = sizes.executions // predictors
+        embeddings = 0
+        if sizes.encoder and self.select is not None:
+            embeddings = self.select.embeddings(sizes.pool, min(self.k, sizes.pool), sizes.dev)
+        share = max(0, sizes.executions // predictors - embeddings)
+        if share < _least(sizes.dev):
+            needs = _least(sizes.dev) + embeddings
+            return Forecast(0, 0, f"CurriculumICL: nothing; one set takes at least {needs} calls for each predictor.")
         money = self._to_measure(share, sizes.dev)
         shots = min(sizes.pool, self._measurable(money))
         once = min(self._for_pool(money), self.difficulty.cost(shots)) if self._measures_pool else 0
@@ -123,11 +142,16 @@ class CurriculumICL(Teleprompter):
         return Forecast(
             asks=predictors * asked,
             executions=predictors * max(0, executions),
-            summary=f"CurriculumICL: for each of {sizes.predictors} predictor(s) {sets} set(s) of {self.k} at "
-            f"{self.level} level, about {measuring} calls to put them in order, and each scored on {sizes.dev} rows of "
-            "dev from easy to hard, from hard to easy and at random.",
+            summary=f"CurriculumICL: for {of_predictors(predictors)} {counted(sets, 'set')} of {self.k} at "
+            f"{self.level} level, about {counted(measuring, 'call')} to put them in order, and each scored on "
+            f"{counted(sizes.dev, 'row')} of dev from easy to hard, from hard to easy and at random.",
             reply_tokens=scheduler.max_tokens if scheduler else self.difficulty.reply_tokens,
+            embeddings=predictors * embeddings,
         )
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.select is not None and self.select.embeds_queries
 
     # sizes
 
@@ -166,6 +190,10 @@ class CurriculumICL(Teleprompter):
 
     def _teach(self, bench: Workbench, predictor: str, purse: Purse) -> Iterator[Round]:
         start, dev = bench.known[0].candidate, len(bench.dev)
+        if purse.left < _least(dev):
+            bench.log("budget too small for a set", predictor=predictor, left=purse.left)
+            yield round_of(bench, f"{predictor}: no set")
+            return
         money = self._to_measure(purse.left, dev)
         supply = supply_of(
             bench,
@@ -185,7 +213,10 @@ class CurriculumICL(Teleprompter):
             best = max(scores, key=lambda order: scores[order].mean)
             yield round_of(bench, f"{predictor}: set {number}, {best}", [score.candidate for score in scores.values()])
             # The first set is always tried; later ones only when they can be measured and scored whole.
-            if number == (self.sets or MOST_SETS) or purse.left < self._cost_of_set(dev):
+            if number == (self.sets or MOST_SETS):
+                return
+            if purse.left < self._cost_of_set(dev):
+                note_cuts(self, bench, predictor, sets=number)
                 return
         if not number:
             yield round_of(bench, f"{predictor}: no set")
@@ -255,3 +286,8 @@ class CurriculumICL(Teleprompter):
         by = self.scheduler if isinstance(self.scheduler, LLMScheduler) else self.difficulty
         names = {"level": self.level, "by": type(by).__name__, "order": order, "set": number}
         return Origin("CurriculumICL", "demonstrations", {"predictor": supply.predictor, **names, **shown})
+
+
+def _least(dev: int) -> int:
+    """What it takes to score one set in one order, with nothing measured."""
+    return TRIAL + dev

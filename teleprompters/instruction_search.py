@@ -11,6 +11,8 @@ from .asking import Writing
 from .base import Round, Score, Teleprompter, Workbench
 from .token_cost import prompt_tokens
 
+SIZE_CUT = "size cut by the budget"
+
 
 @dataclass(frozen=True)
 class Purse:
@@ -53,6 +55,10 @@ class InstructionSearch(Teleprompter):
             left = bench.remaining.expected
             yield from self.improve(bench, predictor, Purse(bench, left - left // (len(paths) - turn)))
 
+    @property
+    def embeds_queries(self) -> bool:
+        return False
+
     @abstractmethod
     def improve(self, bench: Workbench, predictor: str, purse: Purse) -> Iterator[Round]:
         """The search for one predictor's instruction. Starts from `bench.known[0]`."""
@@ -65,6 +71,18 @@ class InstructionSearch(Teleprompter):
         """What the meta-prompt says of the price of tokens; "" where nothing is said of it."""
         cost = self.writing.token_cost
         return "" if cost is None else f"\n\n{cost.told(candidate)}"
+
+
+def note_cuts(search: Teleprompter, bench: Workbench, predictor: str, **sizes: int) -> None:
+    """Says in the log, and with it in the compiled file, which sizes that the user gave the budget does not pay for.
+
+    sizes: name = what it comes to. A size at its default is the budget's to choose.
+    """
+    for name, affordable in sizes.items():
+        wanted = getattr(search, name)
+        if wanted not in (None, getattr(type(search), name, None)) and affordable < wanted:
+            title = type(search).__name__
+            bench.log(SIZE_CUT, search=title, predictor=predictor, size=name, wanted=wanted, affordable=affordable)
 
 
 def document_of(bench: Workbench, name: str, predictor: str) -> str:

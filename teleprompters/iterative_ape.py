@@ -12,7 +12,9 @@ from .base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
 from .draws import dealt
 from .finalists import affordable_finalists, final_scores, puller
 from .induction import Proposal, Query, admitted, proposals
+from .instruction_search import note_cuts
 from .metaprompts import MetaPrompt, load, own
+from .wording import counted, of_predictors
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class IterativeAPE(Teleprompter):
             left = bench.remaining.evaluations
             kept = left - left // (len(incumbent.predictors) - turn)  # for the predictors that come after this one
             finals = affordable_finalists(self.finalists, left - kept, len(bench.dev))
+            note_cuts(self, bench, predictor, finalists=finals)
             count = self._induced(left - kept - finals * len(bench.dev), len(bench.dev))
             proposed = self.start.propose(bench, incumbent, predictor, count, rng, "IterativeAPE")
             made = admitted(bench, predictor, proposed)
@@ -123,6 +126,10 @@ class IterativeAPE(Teleprompter):
                 f"{predictor}: {len(finalists)} scored on all rows", tuple(finalists), next(iter(bench.known), None)
             )
 
+    @property
+    def embeds_queries(self) -> bool:
+        return False
+
     def forecast(self, sizes: Sizes) -> Forecast:
         money = sizes.executions // max(1, sizes.predictors)
         finals = affordable_finalists(self.finalists, money, sizes.dev) * sizes.dev
@@ -136,8 +143,9 @@ class IterativeAPE(Teleprompter):
         return Forecast(
             asks=sizes.predictors * asks,
             executions=min(sizes.executions, sizes.predictors * (executions + min(finals, count * sizes.dev))),
-            summary=f"IterativeAPE: {count} instructions induced for each of {sizes.predictors} predictor(s), at most "
-            f"{self.rounds} rounds of rewording the best of them, the last {self.finalists} scored on all of dev.",
+            summary=f"IterativeAPE: {counted(count, 'instruction')} induced for {of_predictors(sizes.predictors)}, "
+            f"at most {counted(self.rounds, 'round')} of rewording the best of them, the last {self.finalists} scored "
+            "on all of dev.",
             reply_tokens=max(self.start.each, self.variants) * self.start.max_tokens,
         )
 

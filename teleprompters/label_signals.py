@@ -105,7 +105,7 @@ def distributions(
     Raises NoLogprobs and ProgramError with source "logprobs" only, or for labels that the program cannot give.
     """
     answers = as_outputs(candidate, labels)
-    why = "" if source != "auto" else _not_written(candidate, answers)
+    why = "" if source != "auto" else not_written(candidate, answers)
     if source != "samples" and not why:
         try:
             found = _by_logprobs(bench, candidate, rows, answers, per_token)
@@ -227,7 +227,7 @@ def rendered(
     return [template.render(row.input_values, vector) for row, vector in zip(rows, vectors, strict=True)]
 
 
-def _not_written(candidate: Candidate, answers: Sequence[Mapping[str, JSON]]) -> str:
+def not_written(candidate: Candidate, answers: Sequence[Mapping[str, JSON]]) -> str:
     """Why the replies that give these labels are not known, or ""."""
     if len(candidate.predictors) > 1:
         return f"the program has {len(candidate.predictors)} predictors"

@@ -12,12 +12,12 @@ from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.example import Example
 from ..signatures.prompt import POSITIONS, Position
-from .asking import MAX_LENGTH, WARMEST, Writing, ask_for, check_kinds, check_sizes
+from .asking import MAX_LENGTH, USUAL, WARMEST, Writing, ask_for, check_kinds, check_sizes
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import draw
 from .finalists import affordable_finalists, full_score
 from .induction import Proposal, admitted, shown_pairs
-from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
+from .instruction_search import InstructionSearch, Purse, document_of, note_cuts, round_of, wordings
 from .metaprompts import MetaPrompt, load, own
 from .opro_trajectory import (
     ExemplarChoice,
@@ -30,6 +30,7 @@ from .opro_trajectory import (
     where,
 )
 from .replies import bracketed
+from .wording import counted, of_predictors
 
 Style: TypeAlias = Literal["chat", "instruction_tuned", "pretrained"]
 
@@ -107,6 +108,7 @@ class OPRO(InstructionSearch):
             seeds=(self.seeds, tuple),
             positions=(self.positions, tuple | None),
         )
+        object.__setattr__(self, "writing", self.writing.at(USUAL))
         if self.final_temperature is not None and not 0 <= self.final_temperature <= WARMEST:
             raise ValueError(f"OPRO(final_temperature={self.final_temperature}) lies between 0 and {WARMEST:g}.")
         if self.style not in _METAPROMPTS:
@@ -141,6 +143,9 @@ class OPRO(InstructionSearch):
         rng = bench.rng(f"OPRO {predictor}")
         start = bench.known[0].candidate
         sizes = self._sizes(purse.left, len(bench.dev), len(self._elsewhere(start, predictor)))
+        note_cuts(self, bench, predictor, steps=sizes.steps)
+        if sizes.rows < len(bench.dev):
+            note_cuts(self, bench, predictor, finalists=sizes.finalists)
         rows = bench.dev if sizes.rows == len(bench.dev) else tuple(draw(bench.dev, sizes.rows, rng))
         incumbent = self._best_placed(bench, start, predictor, rows) if sizes.steps else start
         pairs = shown_pairs(bench, incumbent, predictor) if sizes.steps else {}
@@ -198,9 +203,9 @@ class OPRO(InstructionSearch):
         return Forecast(
             asks=sizes.predictors * candidates,
             executions=min(sizes.executions, sizes.predictors * executions),
-            summary=f"OPRO: for each of {sizes.predictors} predictor(s) up to {each.steps} steps of {each.proposals} "
-            f"instructions, each scored on {each.rows} of {sizes.dev} rows of dev"
-            + (f", the best {each.finalists} on all of them." if each.finals else "."),
+            summary=f"OPRO: for {of_predictors(sizes.predictors)} up to {counted(each.steps, 'step')} of "
+            f"{counted(each.proposals, 'instruction')}, each scored on {each.rows} of {counted(sizes.dev, 'row')} "
+            + (f"of dev, the best {each.finalists} on all of them." if each.finals else "of dev."),
             reply_tokens=each.proposals * self.writing.max_tokens,
             read_characters=self.shown.instructions * (self.writing.max_length or MAX_LENGTH),
         )
@@ -246,7 +251,7 @@ class OPRO(InstructionSearch):
         )
 
     def _temperature(self, step: int, steps: int) -> float:
-        first, last = self.writing.temperature, self.final_temperature
+        first, last = self.writing.warmth, self.final_temperature
         return first if last is None else first + (last - first) * min(1.0, step / max(1, steps - 1))
 
     def _keep(

@@ -9,13 +9,14 @@ from typing import Any, Literal, TypeAlias
 
 from ..signatures.candidate import Candidate
 from ..signatures.example import Example
-from .asking import MAX_LENGTH, Writing, check_kinds, check_sizes
+from .asking import MAX_LENGTH, USUAL, Writing, check_kinds, check_sizes
 from .base import Forecast, Origin, Round, Score, Sizes, Workbench
 from .draws import dealt, draw
-from .instruction_search import InstructionSearch, Purse, document_of, round_of, wordings
+from .instruction_search import InstructionSearch, Purse, document_of, note_cuts, round_of, wordings
 from .prompt_agent_transition import CALLS, PromptAgentMetaPrompts, Transition
 from .prompt_agent_tree import Node, Planning, Tree
 from .reflection import CASE
+from .wording import counted, of_predictors
 
 Strategy: TypeAlias = Literal["mcts", "beam", "greedy", "monte_carlo"]
 Choice: TypeAlias = Generator[Round, None, Node]  # the rounds, and in the end the prompt that comes out
@@ -112,9 +113,11 @@ class PromptAgent(InstructionSearch):
         check_kinds(
             "PromptAgent",
             planning=(self.planning, Planning),
+            threshold=(self.threshold, int | float),
             writing=(self.writing, Writing),
             metaprompts=(self.metaprompts, PromptAgentMetaPrompts),
         )
+        object.__setattr__(self, "writing", self.writing.at(USUAL))
         if self.redraws < 0 or not math.isfinite(self.threshold):
             raise ValueError(
                 f"PromptAgent(redraws={self.redraws}, threshold={self.threshold}): redraws are at least 0, and the "
@@ -251,9 +254,9 @@ class PromptAgent(InstructionSearch):
         return Forecast(
             asks=sizes.predictors * shape.expected * CALLS,
             executions=min(sizes.executions, sizes.predictors * executions),
-            summary=f"PromptAgent ({self.strategy}): about {prompts} prompts for each of {sizes.predictors} "
-            f"predictor(s), {shape.width} to an expansion and at most {shape.depth} levels deep, scored on "
-            f"{shape.rows} rows of dev{full}.",
+            summary=f"PromptAgent ({self.strategy}): about {counted(prompts, 'prompt')} for "
+            f"{of_predictors(sizes.predictors)}, {shape.width} to an expansion and at most "
+            f"{counted(shape.depth, 'level')} deep, scored on {counted(shape.rows, 'row')} of dev{full}.",
             reply_tokens=self.writing.max_tokens,
             read_characters=(shape.depth + 1) * (self.writing.max_length or MAX_LENGTH) + self.batch * CASE,
         )
@@ -264,6 +267,9 @@ class PromptAgent(InstructionSearch):
         """The best that is known as the root, and below it what else is known that differs in this instruction only."""
         start = bench.known[0]
         shape = self.shape(purse.left, len(bench.dev))
+        if self.strategy in ("mcts", "monte_carlo"):
+            iterations = shape.transitions // shape.width - (shape.depth - 1 if self.strategy == "mcts" else 0)
+            note_cuts(self, bench, predictor, iterations=max(0, iterations))
         rows = tuple(draw(bench.dev, shape.rows, bench.rng("reward rows of PromptAgent")))
         rng = bench.rng(f"PromptAgent on {predictor}")
         transition = Transition(

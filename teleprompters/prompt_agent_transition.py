@@ -90,7 +90,7 @@ class Transition:
             self.bench,
             requests,
             all_instructions,
-            temperature=self.writing.temperature,
+            temperature=self.writing.warmth,
             max_tokens=self.writing.max_tokens,
             purpose="rewrite",
         )

@@ -16,6 +16,7 @@ from ..signatures.schema import Schema
 from .base import Forecast, Origin, Outcome, Round, Score, Sizes, Teleprompter, Workbench
 from .draws import draw, shuffled
 from .pairs import from_row, from_trace
+from .wording import counted
 
 MOST_SETS = 64  # where the budget would allow more: the best of 64 random sets is hardly ever beaten by the next one
 BOOTSTRAP_SHARE = 4  # at most a quarter of what is left goes into traces, the rest into scoring
@@ -90,6 +91,10 @@ class RandomDemos(Teleprompter):
                 f"set {number}", tuple(score.candidate for score in scored.values()), next(iter(bench.known), None)
             )
 
+    @property
+    def embeds_queries(self) -> bool:
+        return False
+
     def forecast(self, sizes: Sizes) -> Forecast:
         formats = 2 if self.formats is None else len(self.formats)
         affordable = max(0, sizes.executions // max(1, sizes.dev) - formats) // formats
@@ -100,8 +105,8 @@ class RandomDemos(Teleprompter):
         return Forecast(
             asks=0,
             executions=executions,
-            summary=f"RandomDemos: about {sets} sets of {self.demos} demonstrations in up to {formats} formats, "
-            f"each scored on {sizes.dev} rows; no optimizer calls.",
+            summary=f"RandomDemos: about {counted(sets, 'set')} of {counted(self.demos, 'demonstration')} in up to "
+            f"{counted(formats, 'format')}, each scored on {counted(sizes.dev, 'row')}; no optimizer calls.",
         )
 
     def _starts(self, bench: Workbench) -> dict[str, Candidate]:

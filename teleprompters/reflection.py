@@ -170,14 +170,14 @@ def reflect(
             for group, texts in zip(groups, asked, strict=True)
         ]
 
-    asked = ask(groups, writing.temperature, purpose)
+    asked = ask(groups, writing.warmth, purpose)
     found = new(groups, asked)
     stale = [group for group, texts, fresh in zip(groups, asked, found, strict=True) if texts and not fresh]
     other = [_with_others(group, groups, others.get(group.candidate, ()), rng) for group in stale]
     changed = [group for group in other if group is not None]
     same = [group for group, instead in zip(stale, other, strict=True) if instead is None]
     for again, temperature, how in (
-        (changed, writing.temperature, "other cases"),
+        (changed, writing.warmth, "other cases"),
         (same, writing.warmer, "warmer"),
     ):
         if again:

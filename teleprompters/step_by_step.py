@@ -9,6 +9,7 @@ from ..signatures.candidate import Candidate
 from .base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
 from .demonstrations.generate.chains import reasoners
 from .instruction_search import round_of
+from .wording import counted
 
 TRIGGERS = (
     "Let's think step by step.",
@@ -63,11 +64,15 @@ class StepByStep(Teleprompter):
             if not admitted:
                 yield round_of(bench, f"{predictor}: no trigger admitted")
 
+    @property
+    def embeds_queries(self) -> bool:
+        return False
+
     def forecast(self, sizes: Sizes) -> Forecast:
         executions = sizes.dev * (1 + sizes.predictors * len(self.triggers))
         return Forecast(
             asks=0,
             executions=min(sizes.executions, executions),
-            summary=f"StepByStep: {len(self.triggers)} trigger sentences for each predictor that reasons, "
-            f"each scored on {sizes.dev} rows of dev; no optimizer calls.",
+            summary=f"StepByStep: {counted(len(self.triggers), 'trigger sentence')} for each predictor that reasons, "
+            f"each scored on {counted(sizes.dev, 'row')} of dev; no optimizer calls.",
         )

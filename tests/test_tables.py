@@ -41,12 +41,12 @@ def test_the_sizes_on_the_page_of_apo_are_those_of_the_code():
             name: getattr(sizes.expansion, name) for name in ("minibatch", "groups", "paraphrases", "successors")
         }
         assert row == {"calls": row["calls"], "beam": sizes.beam, "rounds": sizes.rounds, **expansion}
-        pattern = r"up to (\d+) rounds with a beam of (\d+), expanded on (\d+) rows of the pool, (\d+) successors"
+        pattern = r"up to (\d+) rounds? with a beam of (\d+), expanded on (\d+) rows? of the pool, (\d+) successors?"
         assert said(b.APO(), row["calls"], pattern) == [row[n] for n in ("rounds", "beam", "minibatch", "successors")]
 
 
 def test_the_sizes_on_the_page_of_opro_are_those_of_the_code():
-    pattern = r"up to (\d+) steps of (\d+) instructions, each scored on (\d+) of 60 rows of dev(?:, the best (\d+))?"
+    pattern = r"up to (\d+) steps? of (\d+) instructions?, each scored on (\d+) of 60 rows of dev(?:, the best (\d+))?"
     table = sizes_table("opro.md")
     assert len(table) == 5
     for row in table:
@@ -61,8 +61,8 @@ def test_the_sizes_on_the_page_of_opro_are_those_of_the_code():
 
 def test_the_sizes_on_the_page_of_promptagent_are_those_of_the_code():
     pattern = (
-        r"about (\d+) prompts for each of 1 predictor\(s\), (\d+) to an expansion and at most (\d+) levels deep, "
-        r"scored on (\d+) rows of dev(?:, the best (\d+))?"
+        r"about (\d+) prompts? for the predictor, (\d+) to an expansion and at most (\d+) levels? deep, "
+        r"scored on (\d+) rows? of dev(?:, the best (\d+))?"
     )
     table = sizes_table("prompt-agent.md")
     assert len(table) == 4

@@ -10,6 +10,7 @@ from ...signatures.errors import LMError
 from ...teleprompters.base import Spend
 from .connection import Connection, connect
 from .endpoints import OPENAI_URL
+from .parameters import check_names
 from .prices import Price, price_of
 from .request import Reply, Request, build_body
 
@@ -36,7 +37,8 @@ class LM:
     timeout: seconds for one attempt. max_concurrency: most attempts in flight at this server.
     params: sampling defaults of every request: temperature (0.0), max_tokens (1000), top_p, stop, seed, n, logprobs,
         top_logprobs, response_format, ...; `extra_body` is merged into the body. None leaves a parameter out.
-    Raises LMError when the model cannot be reached as described (an unknown local model, a missing extra).
+    Raises LMError when the model cannot be reached as described (an unknown local model, a missing extra), and for a
+    parameter that is nearly called like a common one: max_token=.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LM:
         if not isinstance(model, str) or not model:
             raise LMError(f"LM({model!r}): the model is a name such as 'gpt-4o-mini' or 'local/smollm2-135m-instruct'.")
         _check_sampling(params)
+        check_names(params)
         self.connection: Connection = connect(model, base_url, api_key, client, timeout)
         self.model = self.connection.model
         self.params: dict[str, JSON] = params

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import diskcache
@@ -58,6 +58,33 @@ class _JSONDisk(diskcache.Disk):  # type: ignore[misc]
         """Values never lie in files of their own, so a row that names one must not have it deleted."""
 
 
+class _Cache(diskcache.Cache):  # type: ignore[misc]
+    """A cache that closes a thread's connection when the thread ends.
+
+    Connections of sqlite3 hold themselves until the garbage collector comes by, two open files each: a program that
+    starts a thread a row would have opened thousands by then.
+    """
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection = super()._con
+        kept = getattr(self._local, "kept", None)
+        if kept is None or kept.connection is not connection:
+            self._local.kept = _UntilTheThreadEnds(connection)
+        return connection
+
+
+class _UntilTheThreadEnds:
+    """A connection for as long as its thread lives: among a thread's own values, which go when it ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the cache may go before the thread, and another one may not close it
+            self.connection.close()
+
+
 class JSONStore:
     """A durable map from text keys to JSON values in a folder, shared by threads and processes.
 
@@ -76,7 +103,7 @@ class JSONStore:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _held(self.folder / "creation.lock"):
-                self._cache = diskcache.Cache(str(self.folder), timeout=timeout, disk=_JSONDisk, **_SETTINGS)
+                self._cache = _Cache(str(self.folder), timeout=timeout, disk=_JSONDisk, **_SETTINGS)
         except (OSError, sqlite3.Error) as error:
             self._reader = self._open_for_reading(error)
             self.read_only = str(error)

@@ -190,11 +190,20 @@ class Selector(ABC):
 
     @abstractmethod
     def cost(self, shots: int, k: int, dev: int) -> int:
-        """Executions and calls, at most, that its first set takes; scoring it is not counted."""
+        """Executions and calls, at most, that its first set takes; scoring it and the encoder's are not counted."""
 
     def asks(self, shots: int, k: int, dev: int) -> int:
         """How many of them, at most, are calls to the optimizer LM."""
         return 0
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        """Calls to the encoder, where the compile has one, that come on top of `cost`."""
+        return 0
+
+    @property
+    def embeds_queries(self) -> bool:
+        """Whether it gives a rule that compares vectors: then every query costs a call to the encoder as well."""
+        return False
 
     @property
     def reply_tokens(self) -> int:
@@ -203,6 +212,10 @@ class Selector(ABC):
 
     def refusal(self, candidate: Candidate) -> str:
         """Why it cannot choose for this program, and what to do; or "". Asked before any call."""
+        return ""
+
+    def unfit_rows(self, candidate: Candidate, pool: Sequence[Example]) -> str:
+        """Why it cannot choose among these rows, and what to do; or "". Asked before any call."""
         return ""
 
 
@@ -221,10 +234,14 @@ class Orderer(ABC):
 
     @abstractmethod
     def cost(self, k: int, dev: int) -> int:
-        """Executions and calls that an arrangement takes at most; scoring it is not counted."""
+        """Executions and calls that an arrangement takes at most; scoring it and the encoder's are not counted."""
 
     def asks(self, k: int, dev: int) -> int:
         """How many of them, at most, are calls to the optimizer LM."""
+        return 0
+
+    def embeddings(self, k: int, pool: int) -> int:
+        """Calls to the encoder, where the compile has one, for all arrangements: an embedded text costs nothing."""
         return 0
 
     @property

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ...signatures.candidate import Candidate
 from ...signatures.errors import SchemaError
+from ...signatures.example import Example
+from ..asking import check_kinds
 from ..base import Forecast, Origin, Round, Sizes, Teleprompter, Workbench
 from ..instruction_search import Purse, round_of
+from ..wording import counted, of_predictors
 from .base import Chosen, Orderer, Selector, Supply
 from .order.simple import AsGiven
 from .select.random_sets import Random
@@ -33,7 +36,7 @@ class Demonstrations(Teleprompter):
     source: "labelled" or "bootstrapped": shown what the program did also where there are labels.
     threshold: the score from which an execution counts as right.
 
-    Raises ValueError on k below 1 and an unknown source.
+    Raises ValueError on k below 1, an unknown source, and what is no selector or orderer.
     """
 
     select: Selector = Random(sets=10)
@@ -43,6 +46,12 @@ class Demonstrations(Teleprompter):
     threshold: float = 1.0
 
     def __post_init__(self) -> None:
+        check_kinds(
+            "Demonstrations",
+            select=(self.select, Selector),
+            order=(self.order, Orderer),
+            threshold=(self.threshold, int | float),
+        )
         if self.k < 1:
             raise ValueError(f"Demonstrations(k={self.k}) shows nothing. Give at least 1.")
         if self.source not in ("labelled", "bootstrapped"):
@@ -50,6 +59,9 @@ class Demonstrations(Teleprompter):
 
     def refusal(self, student: Candidate) -> str:
         return self.select.refusal(student)
+
+    def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:
+        return self.select.unfit_rows(student, pool)
 
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
@@ -82,10 +94,13 @@ class Demonstrations(Teleprompter):
 
     def forecast(self, sizes: Sizes) -> Forecast:
         predictors, k = max(1, sizes.predictors), min(self.k, sizes.pool)
-        share = sizes.executions // predictors
+        embeddings = 0
+        if sizes.encoder:
+            embeddings = self.select.embeddings(sizes.pool, k, sizes.dev) + self.order.embeddings(k, sizes.pool)
+        share = max(0, sizes.executions // predictors - embeddings)
         choosing, ordering = self.select.cost(sizes.pool, k, sizes.dev), self.order.cost(k, sizes.dev)
-        first = choosing + ordering
-        # The one after the last that can be scored is put in order, too.
+        first = choosing + ordering + embeddings
+        # A set is put in order before it is known whether the money still scores it: one more than can be scored.
         sets = min(MOST_SETS, share // max(1, ordering + sizes.dev) + 1)
         asked = self.select.asks(sizes.pool, k, sizes.dev) + sets * self.order.asks(k, sizes.dev)
         asks = min(asked, max(0, share - sizes.dev))
@@ -94,10 +109,15 @@ class Demonstrations(Teleprompter):
         return Forecast(
             asks=predictors * asks,
             executions=predictors * executions,
-            summary=f"Demonstrations: sets of {self.k} for each of {sizes.predictors} predictor(s), chosen by {name} "
-            f"(about {first} calls), ordered by {order}, each scored on {sizes.dev} rows of dev.",
+            summary=f"Demonstrations: sets of {self.k} for {of_predictors(predictors)}, chosen by {name} "
+            f"(about {counted(first, 'call')}), ordered by {order}, each scored on {counted(sizes.dev, 'row')} of dev.",
             reply_tokens=max(self.select.reply_tokens, self.order.reply_tokens),
+            embeddings=predictors * embeddings,
         )
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.select.embeds_queries
 
     def _sets(self, supply: Supply, purse: Purse) -> Iterator[Chosen]:
         """Sets in order, each only when it can be scored whole; choosing and ordering get what is left by then."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ...signatures.candidate import Candidate
 from ..base import Forecast, Origin, Round, Score, Sizes, Teleprompter, Workbench
 from ..instruction_search import round_of
+from ..wording import counted, of_predictors
 from .base import Selector, Shot, Supply
 from .knobs import LABEL_SOURCES, LabelSource, labelled_from, partly_right
 from .select.random_sets import Random
@@ -108,6 +109,10 @@ class LabelNoise(Teleprompter):
                 bench.keep("label_noise", {path: _described(found) for path, found in table.items()})
                 yield round_of(bench, f"{predictor}: set {number + 1}", proposed)
 
+    @property
+    def embeds_queries(self) -> bool:
+        return False
+
     def forecast(self, sizes: Sizes) -> Forecast:
         variants = 1 + len(self.sources) + len(self.shares)
         silver = self.k * self.seeds if "silver" in self.sources else 0
@@ -115,8 +120,9 @@ class LabelNoise(Teleprompter):
         return Forecast(
             asks=0,
             executions=min(sizes.executions, executions),
-            summary=f"LabelNoise: {self.seeds} sets of {self.k} demonstrations with {variants} kinds of labels, each "
-            f"scored on {sizes.dev} rows of dev, for each of {sizes.predictors} predictor(s). An experiment.",
+            summary=f"LabelNoise: {counted(self.seeds, 'set')} of {counted(self.k, 'demonstration')} with {variants} "
+            f"kinds of labels, each scored on {counted(sizes.dev, 'row')} of dev, for "
+            f"{of_predictors(sizes.predictors)}. An experiment.",
         )
 
     def _variants(self, supply: Supply, shots: Sequence[Shot], number: int) -> Iterator[tuple[str, Sequence[Shot]]]:

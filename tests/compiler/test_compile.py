@@ -372,3 +372,13 @@ def test_the_file_and_its_report_hold_the_front_of_accuracy_against_tokens(compi
     shown = ran.show()
     assert "accuracy against length" in shown
     assert any(line.split()[:1] == ["finalist"] for line in shown.splitlines())
+
+
+def test_a_threshold_that_no_score_of_the_metric_reaches_is_refused_before_any_call(program, reviews, reviewer):
+    lm = reviewer(lambda prompt: 0.5)
+    arguments = {"trainset": reviews(60), "lm": lm, "teleprompter": b.APO(threshold=80)}
+    with pytest.raises(b.MetricError, match=r"APO\(threshold=80\).*exact_match.* from 0 to 1.*Nothing was spent"):
+        b.plan(program, metric=b.exact_match("label"), **arguments)
+    percent = b.metric(lambda example, prediction, trace=None: 100.0, range=(0, 100))
+    assert b.plan(program, metric=percent, **arguments)
+    assert lm.calls == []

@@ -322,3 +322,62 @@ def test_as_dspy_takes_an_encoder_and_gives_a_module_that_embeds(program, review
     before = len(lm.calls)
     assert module(review="Review number 7000 of a film.").label in ("positive", "negative")
     assert len(lm.calls) == before + 1
+
+
+# labels after a prompt whose demonstrations a rule picks
+
+
+def ruled(bench, encoder):
+    """The student with a rule that compares vectors of the run's encoder, under this encoder's name."""
+    prompt = bench.student.prompt("self")
+    vectors = bench.embed([prompt.question(row.values) for row in bench.pool])
+    demos = [Demo.of(row.values).with_vector(vector) for row, vector in zip(bench.pool, vectors, strict=True)]
+    return bench.student.with_prompt("self", demos=tuple(demos), rule=DemoRule("vectors", 2, encoder=encoder))
+
+
+def test_labels_are_scored_after_the_demonstrations_that_are_near_each_row(on_bench):
+    seen = []
+
+    def log_probability(prompt, continuation):
+        seen.append(prompt)
+        return [-1.0 if "positive" in continuation else -2.0]
+
+    lm, task = encoder(by_number), ScriptedLM(lambda messages, body: "positive", log_probability=log_probability)
+
+    def search(bench):
+        rows = bench.dev[:3]
+        found = bench.label_distribution(ruled(bench, bench.encoder), rows, ["positive", "negative"])
+        mean = bench.label_logprobs(ruled(bench, bench.encoder), rows)
+        return rows, [[one.total for one in row] for row in found], mean
+
+    _, (rows, found, means) = on_bench(search, lm=task, encoder=lm, budget=b.Budget(calls=900))
+    assert [row[0] > row[1] for row in found] == [True] * 3
+    assert means == [-1.0 if row.values["label"] == "positive" else -2.0 for row in rows]
+    assert all(prompt.count("Review number") == 3 for prompt in seen)  # two demonstrations and the question
+
+
+@pytest.mark.parametrize("method", ["label_distribution", "label_logprobs"])
+def test_labels_after_vectors_of_another_encoder_are_refused_before_any_call(on_bench, method):
+    task = ScriptedLM(lambda messages, body: "positive", log_probability=lambda prompt, text: [-1.0])
+
+    def search(bench):
+        candidate, before = ruled(bench, "another-encoder"), len(task.calls)
+        arguments = (["positive", "negative"],) if method == "label_distribution" else ()
+        with pytest.raises(b.LMError, match="vectors of another-encoder, and the encoder is some-encoder"):
+            getattr(bench, method)(candidate, bench.dev[:3], *arguments)
+        return len(task.calls) - before
+
+    _, calls = on_bench(search, lm=task, encoder=encoder(by_number), budget=b.Budget(calls=900))
+    assert calls == 0
+
+
+def test_a_rule_without_any_encoder_in_the_run_is_refused_for_labels_too(on_bench):
+    task = ScriptedLM(lambda messages, body: "positive", log_probability=lambda prompt, text: [-1.0])
+
+    def search(bench):
+        demos = tuple(Demo.of(row.values).with_vector([1.0, 0.0]) for row in bench.pool)
+        candidate = bench.student.with_prompt("self", demos=demos, rule=DemoRule("vectors", 2, encoder="some-encoder"))
+        with pytest.raises(b.LMError, match="vectors of some-encoder, and there is no encoder"):
+            bench.label_distribution(candidate, bench.dev[:3], ["positive", "negative"])
+
+    on_bench(search, lm=task, budget=b.Budget(calls=900))

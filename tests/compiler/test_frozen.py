@@ -130,6 +130,17 @@ def test_every_predictor_has_three_goldens_with_unicode_and_markers(compiled_pip
         assert any("[[ ## " in text for text in texts)
 
 
+def test_a_rule_freezes_whose_demonstrations_lack_an_input(compiled_pipeline):
+    from burnish.compiler.goldens import make_goldens
+    from burnish.signatures.prompt import Demo, DemoRule
+
+    candidate = compiled_pipeline().candidate
+    demos = tuple(Demo.of({"text": f"Bill {n}", "total": 1.5}) for n in range(3))  # no prices
+    ruled = candidate.with_prompt("add", demos=demos, rule=DemoRule("bm25", 2))
+    goldens = [golden["inputs"] for golden in make_goldens(ruled, "small") if golden["predictor"] == "add"]
+    assert goldens[-1] == {"text": "Bill 2 again", "prices": []}
+
+
 def test_a_golden_leaves_optional_inputs_out(compiled_program):
     assert any("hint" not in golden["inputs"] for golden in compiled_program().document["goldens"])
 

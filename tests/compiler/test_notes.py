@@ -76,3 +76,19 @@ def test_the_notes_about_rows_are_kept_in_the_file(program, reviews, reviewer):
     first, second = compiled.document["evidence"]["notes"][:2]
     assert first == "60 duplicate rows of trainset were dropped."
     assert second.startswith("15 rows of trainset have no 'label'")
+
+
+def test_a_size_that_the_budget_does_not_pay_for_is_kept_in_the_file(program, reviews, reviewer):
+    compiled = b.compile(
+        program,
+        trainset=reviews(60),
+        metric=b.exact_match("label"),
+        lm=reviewer(lambda prompt: 0.7),
+        teleprompter=b.OPRO(steps=200, proposals=2, rows=5),
+        budget=b.Budget(calls=200),
+        progress=False,
+    )
+    evidence = compiled.document["evidence"]
+    assert evidence["events"]["size cut by the budget"] == 1
+    (note,) = [note for note in evidence["notes"] if "steps" in note]
+    assert note.startswith("OPRO(steps=200), for self: the budget pays for ")

@@ -7,6 +7,8 @@ import pytest
 import burnish as b
 from burnish.teleprompters import Sizes, Writing
 from burnish.teleprompters.asking import MAX_LENGTH
+from burnish.teleprompters.base import Forecast, Round
+from burnish.teleprompters.demonstrations import BySimilarity, Demonstrations, KMeans, Nearest, VoteK
 from burnish.testing import ScriptedLM
 from burnish.testing.conformance_world import fraction
 
@@ -96,3 +98,104 @@ def test_the_upper_bound_covers_the_longest_that_opro_sends(program, reviews, re
 )
 def test_a_forecast_says_how_much_its_requests_may_show(search, read):
     assert search.forecast(Sizes(pool=50, dev=20, predictors=1, executions=1000)).read_characters >= read
+
+
+# with an encoder
+
+
+class Idle(b.Teleprompter):
+    """A search of the user's own that does nothing."""
+
+    def search(self, bench):
+        yield Round("nothing", (), bench.known[0])
+
+    def forecast(self, sizes):
+        return Forecast(0, 0, "nothing")
+
+
+@pytest.fixture
+def with_encoder(reviews, reviewer):
+    """The arguments of a compile of 60 rows that has an encoder."""
+
+    def arguments(search, budget, **options):
+        return {
+            "trainset": reviews(60),
+            "metric": b.exact_match("label"),
+            "lm": reviewer(skill),
+            "encoder": ScriptedLM([], model="encoder", **options),
+            "teleprompter": search,
+            "budget": budget,
+            "progress": False,
+        }
+
+    return arguments
+
+
+@pytest.mark.parametrize(
+    ("selector", "order"),
+    [(KMeans(), BySimilarity()), (Nearest("encoder"), BySimilarity()), (VoteK(fast=False), BySimilarity())],
+    ids=lambda one: type(one).__name__,
+)
+@pytest.mark.parametrize("budget", [b.Budget(calls=150), b.Budget(calls=500), b.Budget(tokens=700_000)], ids=str)
+def test_what_an_encoder_is_asked_is_foreseen_and_never_costs_more_than_the_plan_says(
+    program, with_encoder, selector, order, budget
+):
+    arguments = with_encoder(Demonstrations(selector, order), budget, tokens=tokens)
+    plan = b.plan(program, **arguments)
+    student, search, final, *_, total = plan.rows
+    spent = b.compile(program, **arguments).document["evidence"]["spent"]
+    assert spent["search"]["calls"] <= student.expected.calls + search.expected.calls
+    for account, row in (("search", search), ("final", final)):
+        for currency in ("calls", "tokens"):
+            most = getattr(row, currency)
+            assert most is None or spent[account][currency] <= most
+    if spent["final"]["calls"]:
+        assert spent["final"]["calls"] <= final.expected.calls
+    assert total.calls is None or total.expected.calls <= total.calls
+
+
+def test_a_forecast_counts_the_encoder_only_where_there_is_one():
+    sizes = {"pool": 130, "dev": 20, "predictors": 2, "executions": 1000}
+    search = Demonstrations(KMeans())
+    assert search.forecast(Sizes(**sizes)).embeddings == 0
+    assert search.forecast(Sizes(**sizes, encoder=True)).embeddings == 2 * 3  # batches of 64, for each predictor
+
+
+def test_long_texts_are_foreseen_in_more_batches(program, with_encoder):
+    rows = [{"review": f"Review number {n} of a film. {'x' * 5000}", "label": "positive"} for n in range(200)]
+    arguments = {**with_encoder(Demonstrations(KMeans()), b.Budget(tokens=20_000_000)), "trainset": rows}
+    plan = b.plan(program, **arguments)
+    short = b.plan(program, **{**arguments, "encoder": None})
+    batches = plan.rows[1].expected.calls - short.rows[1].expected.calls
+    assert batches >= 60 * 5000 // 2**15
+
+
+@pytest.mark.parametrize(
+    ("search", "calls_of_a_pair"),
+    [
+        (b.OPRO(), 2),
+        (b.RandomDemos(), 2),
+        (Demonstrations(KMeans()), 2),
+        (Demonstrations(Nearest("encoder")), 3),
+        (Idle(), 3),
+    ],
+)
+def test_only_a_search_that_may_embed_queries_reserves_that_for_the_final_comparison(
+    program, with_encoder, search, calls_of_a_pair
+):
+    plan = b.plan(program, **with_encoder(search, b.Budget(calls=2000)))
+    assert plan.rows[2].calls == calls_of_a_pair * 24
+    assert ("adds a call to each row" in str(plan)) == (calls_of_a_pair == 3)
+
+
+# who writes
+
+
+def test_a_plan_says_who_writes_the_prompts_where_anybody_does(program, reviews, reviewer):
+    arguments = {"trainset": reviews(60), "metric": b.exact_match("label"), "lm": reviewer(skill, model="small")}
+    asked = {**arguments, "teleprompter": b.OPRO()}
+    assert "optimizer LM: small, which runs the program too. Another one is given by optimizer_lm=." in str(
+        b.plan(program, **asked)
+    )
+    assert "optimizer LM: writer." in b.plan(program, optimizer_lm=writer(), **asked).notes
+    assert "optimizer LM" not in str(b.plan(program, teleprompter=b.RandomDemos(), **arguments))

@@ -159,7 +159,7 @@ def test_a_batch_keeps_its_order_and_puts_reply_errors_in_their_places(compiled_
 
 def test_a_batch_checks_all_rows_before_the_first_call(compiled_program, saved):
     lm = ScriptedLM([], model="small")
-    with pytest.raises(SchemaError, match=r"row 1: .*'review' is missing.*Nothing was sent"):
+    with pytest.raises(SchemaError, match=r"row 2 of 2: .*'review' is missing.*Nothing was sent"):
         burnish.load(saved(compiled_program()), lm=lm).batch([{"review": "x"}, {"hint": "x"}])
     assert lm.calls == []
 

@@ -12,7 +12,7 @@ from burnish.signatures.errors import BudgetSpent, LMError, NoLogprobs, ProgramE
 from burnish.signatures.example import Example
 from burnish.signatures.prompt import Prompt
 from burnish.signatures.schema import Field, Schema
-from burnish.teleprompters.base import Likelihood, Outcome, Remaining, Score, Step
+from burnish.teleprompters.base import Likelihood, Outcome, Remaining, Score, Spend, Step
 from burnish.teleprompters.guards import check
 from burnish.teleprompters.label_signals import rendered, written
 
@@ -74,6 +74,9 @@ class FakeBench:
     text_logprob_of: object = None  # (prompt's text, continuation) -> its tokens' log-probabilities
     outputs_of: object = lambda candidate, example: {}
     embed_of: object = None  # text -> its vector; None: there is no encoder
+    task_lms: tuple = ("task",)
+    score_range: tuple = (0.0, 1.0)
+    chosen: object = None
     _scores: dict = field(default_factory=dict)
     _seen: dict = field(default_factory=dict)
     _likelihoods: dict = field(default_factory=dict)
@@ -86,6 +89,10 @@ class FakeBench:
     @property
     def remaining(self):
         return Remaining(self.budget, None, None, self.budget, self.budget)
+
+    @property
+    def spent(self):
+        return Spend(len(self.executed) + len(self.asked) + len(self._likelihoods))
 
     def _pay(self):
         if self.budget <= 0:
@@ -195,7 +202,12 @@ class FakeBench:
     def log(self, event, **detail):
         self.events.append((event, detail))
 
-    def keep(self, name, document):
+    def choose(self, candidate):
+        if candidate not in [score.candidate for score in self.known]:
+            raise ValueError("it was not recorded")
+        self.chosen = candidate
+
+    def keep(self, name, document, *, in_file=False):
         self.kept[name] = document
 
 

@@ -809,7 +809,7 @@ def test_with_more_money_than_it_can_use_the_forecast_says_what_it_uses(bench):
 def test_the_forecast_says_what_will_be_done():
     forecast = APO().forecast(Sizes(pool=100, dev=20, predictors=1, executions=300))
     assert forecast.summary == (
-        "APO: for each of 1 predictor(s) up to 3 rounds with a beam of 1, expanded on 12 rows of the pool, "
+        "APO: for the predictor up to 3 rounds with a beam of 1, expanded on 12 rows of the pool, "
         "3 successors each, selected on dev."
     )
     assert APO().forecast(Sizes(100, 20, 1, 0)).executions == 0

@@ -4,8 +4,16 @@ import math
 
 import pytest
 
-from burnish.teleprompters import ABO, APO, OPRO, PromptAgent, SuccessiveRejects
+from burnish.teleprompters import ABO, APO, OPRO, CurriculumICL, Expansion, PromptAgent, SuccessiveRejects
 from burnish.teleprompters.asking import Writing, ask_for
+from burnish.teleprompters.demonstrations import (
+    BM25,
+    Contrastive,
+    Demonstrations,
+    EasyToHard,
+    SelfInstruct,
+    SelfRefine,
+)
 from burnish.teleprompters.token_cost import TokenCost
 
 
@@ -77,7 +85,8 @@ def test_both_times_it_is_asked_alike(bench):
 
 
 def test_writing_has_defaults_that_any_search_can_use():
-    assert Writing() == Writing(temperature=1.0, max_tokens=1024, max_length=None, token_cost=None)
+    assert Writing() == Writing(temperature=None, max_tokens=1024, max_length=None, token_cost=None)
+    assert Writing().warmth == 1.0
     assert Writing(temperature=0.0, max_tokens=1, max_length=1, token_cost=TokenCost(0.0)).temperature == 0.0
 
 
@@ -95,6 +104,14 @@ def test_another_answer_is_asked_for_warmer_but_never_warmer_than_servers_take()
     assert warmer == pytest.approx([0.3, 1.0, 1.3, 2.0, 2.0])
 
 
+@pytest.mark.parametrize(("search", "usual"), [(ABO, 0.7), (APO, 1.0), (OPRO, 1.0), (PromptAgent, 1.0)])
+def test_other_settings_of_the_writing_leave_a_search_its_own_temperature(search, usual):
+    priced = search(writing=Writing(token_cost=TokenCost(0.15)))
+    assert search().writing.warmth == priced.writing.warmth == priced.writing.temperature == usual
+    assert search(writing=Writing(temperature=0.2)).writing.warmth == 0.2
+    assert search().settings() == search(writing=Writing(temperature=usual)).settings()
+
+
 @pytest.mark.parametrize(
     ("build", "says"),
     [
@@ -109,6 +126,19 @@ def test_another_answer_is_asked_for_warmer_but_never_warmer_than_servers_take()
         (lambda: PromptAgent(planning="sum"), "PromptAgent.*wants Planning"),
         (lambda: ABO(writing=0.7), "ABO.*wants Writing"),
         (lambda: Writing(token_cost=0.15), r"Writing\(token_cost=0.15\) wants TokenCost or None"),
+        (lambda: APO(threshold="80"), r"APO\(threshold='80'\) wants int or float"),
+        (lambda: Expansion(curriculum="length"), r"Expansion\(curriculum='length'\) wants bool or Difficulty"),
+        (lambda: Expansion(curriculum=True, pacing="root"), "pacing='root'.*wants Pacing or None"),
+        (lambda: CurriculumICL(difficulty="length"), r"CurriculumICL\(difficulty='length'\) wants Difficulty"),
+        (lambda: CurriculumICL(scheduler="root"), "scheduler='root'.*wants Pacing or LLMScheduler or None"),
+        (lambda: CurriculumICL(select="bm25"), r"CurriculumICL\(select='bm25'\) wants Selector or None"),
+        (lambda: Demonstrations(select="bm25"), r"Demonstrations\(select='bm25'\) wants Selector"),
+        (lambda: Demonstrations(select=BM25), "Demonstrations.*wants Selector"),
+        (lambda: Demonstrations(order="random"), r"Demonstrations\(order='random'\) wants Orderer"),
+        (lambda: Contrastive(by="bm25"), r"Contrastive\(by='bm25'\) wants Selector"),
+        (lambda: SelfInstruct(by="bm25"), r"SelfInstruct\(by='bm25'\) wants Selector"),
+        (lambda: SelfRefine(by="bm25"), r"SelfRefine\(by='bm25'\) wants Selector"),
+        (lambda: EasyToHard(difficulty="length"), r"EasyToHard\(difficulty='length'\) wants Difficulty"),
     ],
 )
 def test_a_setting_of_another_kind_is_refused_by_name_when_the_search_is_built(build, says):

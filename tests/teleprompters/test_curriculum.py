@@ -235,6 +235,18 @@ def test_the_forecast_is_an_upper_bound_and_near(bench, search, budget):
     assert (forecast.reply_tokens > 0) == bool(world.asked)
 
 
+@pytest.mark.parametrize("level", ["corpus", "instance"])
+def test_what_pays_for_no_set_promises_none_and_spends_nothing_on_it(bench, level):
+    search = CurriculumICL(level=level)
+    for left, does_score in ((10, False), (11, True)):
+        world = bench(scoring(rises), budget=10 + left)
+        forecast = search.forecast(Sizes(pool=20, dev=10, predictors=1, executions=left))
+        drain(search.search(world))
+        assert bool(forecast.executions) == (len(world.recorded) > 1) == does_score
+        assert ("one set takes at least 11 calls" in forecast.summary) != does_score
+        assert does_score or len(world.executed) == 10  # the student alone
+
+
 # programs
 
 

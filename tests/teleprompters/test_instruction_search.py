@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
+from burnish.signatures.errors import BudgetSpent
+from burnish.teleprompters import ABO, APE, APO, OPRO, CurriculumICL, IterativeAPE, PromptAgent
 from burnish.teleprompters.asking import Writing
 from burnish.teleprompters.base import Forecast, Origin
-from burnish.teleprompters.instruction_search import InstructionSearch, Purse, round_of, wordings
+from burnish.teleprompters.instruction_search import SIZE_CUT, InstructionSearch, Purse, round_of, wordings
 from burnish.teleprompters.token_cost import TokenCost, prompt_tokens
 
 MOVE = Origin("Spending", "move")
@@ -114,3 +117,41 @@ def test_with_a_price_the_length_counts_and_the_writer_is_told(three):
     told = search.told_cost(world.student)
     assert told.startswith("\n\n")  # a paragraph of its own
     assert f"about {prompt_tokens(world.student)} tokens now" in told
+
+
+@pytest.mark.parametrize(
+    ("search", "size"),
+    [
+        (OPRO(steps=200, proposals=2), "steps"),
+        (OPRO.paper(), "steps"),
+        (APO(rounds=30), "rounds"),
+        (PromptAgent(iterations=40), "iterations"),
+        (PromptAgent(strategy="monte_carlo", iterations=40), "iterations"),
+        (ABO(refinements=30, candidates=1), "refinements"),
+        (APE(candidates=4, finalists=40), "finalists"),
+        (IterativeAPE(finalists=40), "finalists"),
+        (CurriculumICL(sets=9), "sets"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_size_of_the_users_that_the_budget_does_not_pay_for_is_said(bench, search, size):
+    world = bench(lambda candidate, example: 0.5, budget=150, reply_of=rewritten)
+    with suppress(BudgetSpent):
+        list(search.search(world))
+    cuts = [detail for event, detail in world.events if event == SIZE_CUT]
+    assert [detail["size"] for detail in cuts] == [size]
+    assert 0 <= cuts[0]["affordable"] < cuts[0]["wanted"] == getattr(search, size)
+
+
+@pytest.mark.parametrize(
+    "search", [OPRO(), APO(), PromptAgent(), ABO(), APE(), IterativeAPE(), CurriculumICL()], ids=str
+)
+def test_sizes_that_are_left_to_the_budget_are_no_cut(bench, search):
+    world = bench(lambda candidate, example: 0.5, budget=150, reply_of=rewritten)
+    with suppress(BudgetSpent):
+        list(search.search(world))
+    assert not [event for event, _ in world.events if event == SIZE_CUT]
+
+
+def rewritten(prompt, draw):
+    return f"<instruction>Judge the review in manner {draw}.</instruction> <reason>Reason {draw}.</reason>"

@@ -773,7 +773,7 @@ def test_the_forecast_is_what_is_done(bench, settings, dev):
 def test_the_forecast_says_what_will_be_done():
     forecast = OPRO().forecast(Sizes(pool=50, dev=60, predictors=1, executions=300))
     assert forecast.summary == (
-        "OPRO: for each of 1 predictor(s) up to 5 steps of 2 instructions, each scored on 20 of 60 rows of dev, "
+        "OPRO: for the predictor up to 5 steps of 2 instructions, each scored on 20 of 60 rows of dev, "
         "the best 2 on all of them."
     )
     assert forecast.reply_tokens == 2 * 1024
@@ -783,7 +783,7 @@ def test_the_forecast_says_what_will_be_done():
 def test_what_is_left_open_follows_from_the_budget():
     for executions, said in (
         (60, "up to 0 steps"),
-        (150, "up to 5 steps of 1 instructions, each scored on 20 "),
+        (150, "up to 5 steps of 1 instruction, each scored on 20 "),
         (1000, "up to 4 steps of 8 instructions, each scored on 31 "),
         (10_000, "up to 21 steps of 8 instructions, each scored on 60 "),
         (10**6, "up to 200 steps of 8 instructions, each scored on 60 "),

@@ -469,7 +469,7 @@ def test_the_forecast_is_about_what_is_done(bench, strategy, dev):
 def test_the_forecast_says_what_will_be_done():
     sizes = Sizes(pool=50, dev=60, predictors=1, executions=300)
     assert PromptAgent().forecast(sizes).summary == (
-        "PromptAgent (mcts): about 10 prompts for each of 1 predictor(s), 2 to an expansion and at most 3 levels deep, "
+        "PromptAgent (mcts): about 10 prompts for the predictor, 2 to an expansion and at most 3 levels deep, "
         "scored on 17 rows of dev, the best 1 of them on all 60."
     )
     assert PromptAgent().forecast(Sizes(50, 60, 1, 0)).executions == 0

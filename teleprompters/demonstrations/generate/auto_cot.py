@@ -14,7 +14,7 @@ from ...induction import as_text
 from ...pairs import from_trace
 from ..base import Chosen, Selector, Shot, Signal, Supply
 from ..select.kmeans import tightest
-from ..vectors import vectors_of
+from ..vectors import embedding_calls, vectors_of
 from .chains import ends_in, reasoners, reasoning_field, steps_in
 
 STARTS = 8  # seedings of k-means, of which the tightest groups are kept
@@ -86,6 +86,9 @@ class AutoCoT(Selector):
 
     def cost(self, shots: int, k: int, dev: int) -> int:
         return min(shots, k * self.tries)
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        return embedding_calls(shots)
 
     def _groups(self, supply: Supply, texts: Sequence[str], short: set[int]) -> list[list[int]]:
         """Questions by number: the largest group first, in each those that are short enough, the nearest first."""

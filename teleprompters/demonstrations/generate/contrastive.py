@@ -13,6 +13,7 @@ from ....signatures.canonical import JSON, canonical
 from ....signatures.example import Example
 from ....signatures.json_schema import Mismatch, coerce
 from ....signatures.prompt import Demo
+from ...asking import check_kinds
 from ...draws import shuffled
 from ...induction import as_text
 from ...metaprompts import MetaPrompt, own
@@ -58,6 +59,7 @@ class Contrastive(Selector):
     signals: ClassVar[tuple[Signal, ...]] = ("executions",)
 
     def __post_init__(self) -> None:
+        check_kinds("Contrastive", by=(self.by, Selector))
         if self.rows < 1:
             raise ValueError(f"Contrastive(rows={self.rows}) mines nothing. Give at least 1.")
         if self.negatives not in ("mined", "shuffled"):
@@ -68,6 +70,9 @@ class Contrastive(Selector):
 
     def refusal(self, candidate: Candidate) -> str:
         return self.by.refusal(candidate)
+
+    def unfit_rows(self, candidate: Candidate, pool: Sequence[Example]) -> str:
+        return self.by.unfit_rows(candidate, pool)
 
     def select(self, supply: Supply) -> Iterator[Chosen]:
         if not any(_is_labelled(supply, shot.row) for shot in supply.shots):
@@ -90,6 +95,13 @@ class Contrastive(Selector):
 
     def asks(self, shots: int, k: int, dev: int) -> int:
         return self.by.asks(shots, k, dev)
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        return self.by.embeddings(shots, k, dev)
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.by.embeds_queries
 
     @property
     def reply_tokens(self) -> int:

@@ -13,7 +13,7 @@ from ....signatures.candidate import Candidate
 from ....signatures.canonical import JSON, canonical
 from ....signatures.example import Example
 from ....signatures.prompt import Demo
-from ...asking import ask_for
+from ...asking import ask_for, check_kinds
 from ...base import Outcome
 from ...draws import draw, shuffled
 from ...induction import as_text
@@ -75,6 +75,7 @@ class SelfInstruct(Selector):
     signals: ClassVar[tuple[Signal, ...]] = ("optimizer LM", "executions")
 
     def __post_init__(self) -> None:
+        check_kinds("SelfInstruct", by=(self.by, Selector))
         for name in ("rows", "seeds", "each", "words", "votes", "k", "max_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -90,6 +91,9 @@ class SelfInstruct(Selector):
 
     def refusal(self, candidate: Candidate) -> str:
         return self.by.refusal(candidate)
+
+    def unfit_rows(self, candidate: Candidate, pool: Sequence[Example]) -> str:
+        return self.by.unfit_rows(candidate, pool)
 
     def select(self, supply: Supply) -> Iterator[Chosen]:
         money = supply.money // 2
@@ -114,6 +118,13 @@ class SelfInstruct(Selector):
 
     def asks(self, shots: int, k: int, dev: int) -> int:
         return 2 * self._requests + self.by.asks(shots + self.rows, k, dev)
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        return self.by.embeddings(shots + self.rows, k, dev)
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.by.embeds_queries
 
     @property
     def reply_tokens(self) -> int:

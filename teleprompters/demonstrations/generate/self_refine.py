@@ -9,10 +9,11 @@ from typing import ClassVar, TypeAlias
 from ....signatures.candidate import Candidate
 from ....signatures.canonical import canonical
 from ....signatures.errors import ReplyError
+from ....signatures.example import Example
 from ....signatures.prompt import Demo
 from ....signatures.schema import Field
 from ....signatures.values import read
-from ...asking import ask_for
+from ...asking import ask_for, check_kinds
 from ...induction import written_inputs
 from ...metaprompts import MetaPrompt, load, own
 from ...replies import tagged
@@ -60,6 +61,7 @@ class SelfRefine(Selector):
     signals: ClassVar[tuple[Signal, ...]] = ("optimizer LM",)
 
     def __post_init__(self) -> None:
+        check_kinds("SelfRefine", by=(self.by, Selector))
         for name in ("rounds", "enough", "max_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"SelfRefine({name}={getattr(self, name)}) must be at least 1.")
@@ -76,6 +78,9 @@ class SelfRefine(Selector):
             "SelfRefine polishes reasoning, and no predictor of this program writes free text before its answer. "
             "Declare it with burnish.ChainOfThought, or leave SelfRefine out."
         )
+
+    def unfit_rows(self, candidate: Candidate, pool: Sequence[Example]) -> str:
+        return self.by.unfit_rows(candidate, pool)
 
     def select(self, supply: Supply) -> Iterator[Chosen]:
         money, purse = supply.money // 2, purse_of(supply, 1.0)  # scores of earlier sets come out of the purse, too
@@ -98,6 +103,13 @@ class SelfRefine(Selector):
 
     def asks(self, shots: int, k: int, dev: int) -> int:
         return k * self._most + self.by.asks(shots, k, dev)
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        return self.by.embeddings(shots, k, dev)
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.by.embeds_queries
 
     @property
     def reply_tokens(self) -> int:

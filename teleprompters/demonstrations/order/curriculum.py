@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ...asking import check_kinds
 from ..base import Chosen, Orderer, Supply
 from ..difficulty import Difficulty, SuccessRate, easiest_first
 from ..pacing import Pacing
@@ -24,6 +25,9 @@ class EasyToHard(Orderer):
     difficulty: Difficulty = SuccessRate()
     hard_first: bool = False
     pacing: Pacing | None = None
+
+    def __post_init__(self) -> None:
+        check_kinds("EasyToHard", difficulty=(self.difficulty, Difficulty), pacing=(self.pacing, Pacing | None))
 
     def arrange(self, supply: Supply, chosen: Chosen) -> Iterator[Chosen]:
         if chosen.rule is not None:

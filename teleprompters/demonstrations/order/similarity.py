@@ -38,4 +38,7 @@ class BySimilarity(Orderer):
         yield chosen.arranged(places[::-1] if self.closest_last else places)
 
     def cost(self, k: int, dev: int) -> int:
-        return embedding_calls(MOST_SHOTS + k)
+        return 0
+
+    def embeddings(self, k: int, pool: int) -> int:
+        return embedding_calls(min(pool, MOST_SHOTS) + k)

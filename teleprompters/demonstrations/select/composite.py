@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
+from ....signatures.candidate import Candidate
 from ....signatures.errors import NoLogprobs
+from ....signatures.example import Example
 from ...draws import draw, shuffled
 from ...label_signals import SAMPLES
 from ..base import Chosen, Selector, Shot, Signal, Supply
+from ..vectors import embedding_calls
 from .influence import Influence, sizes_of, wanted_runs
 from .influence_estimates import differences
 from .signals import (
@@ -31,6 +34,7 @@ from .signals import (
     shown_text,
     source_of_gains,
     surprises,
+    without_probabilities,
     z_scores,
 )
 
@@ -94,6 +98,11 @@ class Composite(Selector):
             if not all(map(math.isfinite, given)) or not any(given):
                 raise ValueError(f"Composite(weights={self.weights}): give numbers, one of them not 0.")
 
+    def unfit_rows(self, candidate: Candidate, pool: Sequence[Example]) -> str:
+        if self.by != "probabilities" or (self.weights is not None and not self.weights.information):
+            return ""
+        return without_probabilities(candidate, pool, "Composite(by='probabilities')")
+
     def select(self, supply: Supply) -> Iterator[Chosen]:
         if nothing_to_choose(supply):
             yield from everything(supply)
@@ -117,6 +126,10 @@ class Composite(Selector):
         looked_at = min(shots, self.shots)
         influence = wanted_runs(looked_at, k) * min(dev, 50)
         return influence + looked_at * (1 + SAMPLES + 4 * MOST_ROWS) + 4 * MOST_ROWS
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        is_wanted = self.weights is None or self.weights.nearness != 0
+        return embedding_calls(min(shots, self.shots)) if is_wanted else 0
 
     def _weightings(self, names: Sequence[str], rng: random.Random) -> Iterator[Mapping[str, float]]:
         if self.weights is not None:

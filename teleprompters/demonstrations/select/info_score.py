@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ....signatures.candidate import Candidate
 from ....signatures.canonical import JSON
 from ....signatures.example import Example
 from ...base import Origin
@@ -25,6 +26,7 @@ from .signals import (
     nothing_to_choose,
     purse_of,
     source_of_gains,
+    without_probabilities,
     z_scores,
 )
 
@@ -50,7 +52,8 @@ class InfoScore(Selector):
         of it is for the search. diversity: weight of what shots have in common, both terms in standard deviations.
 
     Yields the sets of the beam, the best on dev first. With "flips" it needs no classes and takes graded metrics.
-    Raises ValueError on sizes below 1 (keep_one_in below 2); with "probabilities" NoLogprobs or ProgramError.
+    Raises ValueError on sizes below 1 (keep_one_in below 2). "probabilities" is refused before any call where labels
+    have none (free text, several predictors), and raises NoLogprobs with the first call of an LM that tells none.
     Source: Li and Qiu 2023, arXiv 2302.13539, sections 3 and 4, `InfoScore.paper()` has the published sizes; diversity
     by the mean similarity of z-scored terms and one of the 4 best in place of the best as in the released code.
     """
@@ -78,6 +81,10 @@ class InfoScore(Selector):
     def paper(cls, **changes: Any) -> InfoScore:
         """The published sizes: 500 shots kept, 8 sets, 10 rounds. They cost some 300 000 calls."""
         return cls(**{"kept": 500, "beam": 8, "rounds": 10, **changes})
+
+    def unfit_rows(self, candidate: Candidate, pool: Sequence[Example]) -> str:
+        asked = "InfoScore(by='probabilities')"
+        return without_probabilities(candidate, pool, asked) if self.by == "probabilities" else ""
 
     def select(self, supply: Supply) -> Iterator[Chosen]:
         if nothing_to_choose(supply):

@@ -59,4 +59,11 @@ class Nearest(Selector):
         yield Chosen.of(shots, f"in the pool of a rule that picks per query by vectors of {bench.encoder}", rule)
 
     def cost(self, shots: int, k: int, dev: int) -> int:
+        return 0
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
         return embedding_calls(shots) if self.encoder == "encoder" else 0
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.encoder == "encoder"

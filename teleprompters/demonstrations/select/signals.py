@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
+from ....signatures.candidate import Candidate
 from ....signatures.canonical import JSON, canonical
 from ....signatures.errors import NoLogprobs, ProgramError
 from ....signatures.example import Example
@@ -18,8 +19,9 @@ from ...base import Origin, Outcome
 from ...draws import shuffled
 from ...induction import written
 from ...instruction_search import Purse
-from ...label_signals import as_outputs, distributions, place_of, sampled
+from ...label_signals import as_outputs, distributions, not_written, place_of, sampled
 from ...label_statistics import entropy_of_counts
+from ...wording import counted
 from ..base import FEW_LABELS, Chosen, Shot, Supply
 from ..vectors import centrality, vectors_of
 from .influence_estimates import Run
@@ -79,9 +81,12 @@ def answer_names(supply: Supply) -> tuple[str, ...]:
 
     Of several predictors any may give them.
     """
-    candidate = supply.candidate
+    return _answer_names(supply.candidate, supply.bench.pool)
+
+
+def _answer_names(candidate: Candidate, pool: Sequence[Example]) -> tuple[str, ...]:
     outputs = [field.name for path in candidate.predictors for field in candidate.prompt(path).schema.outputs]
-    known = [name for name in outputs if any(row.labels.get(name) is not None for row in supply.bench.pool)]
+    known = [name for name in outputs if any(row.labels.get(name) is not None for row in pool)]
     last = [field.name for field in candidate.prompt(candidate.predictors[-1]).schema.outputs]
     return tuple(dict.fromkeys(known or last))
 
@@ -91,7 +96,10 @@ def program_labels(supply: Supply) -> list[dict[str, JSON]]:
 
     None where they are too many to be classes.
     """
-    counts = _label_counts(supply)
+    return _few_labels(_label_counts(supply))
+
+
+def _few_labels(counts: Counter[str]) -> list[dict[str, JSON]]:
     if not 0 < len(counts) <= min(FEW_LABELS, counts.total() // 2):
         return []
     return [json.loads(key) for key in sorted(counts, key=lambda key: (-counts[key], key))]
@@ -99,20 +107,39 @@ def program_labels(supply: Supply) -> list[dict[str, JSON]]:
 
 def labels_of(supply: Supply, selector: str) -> list[dict[str, JSON]]:
     """The same; raises ProgramError where they cannot be compared: one alone, or too many."""
-    labels = program_labels(supply)
+    return _labels_in(supply.candidate, supply.bench.pool, selector)
+
+
+def without_probabilities(candidate: Candidate, pool: Sequence[Example], selector: str) -> str:
+    """Why labels have no probabilities, whatever the LM tells, and what to do; or "". Costs nothing."""
+    try:
+        labels = _labels_in(candidate, pool, selector)
+    except ProgramError as error:
+        return str(error)
+    why = not_written(candidate, labels)
+    return why and f"{selector} takes the probability of labels, and {why}. Use by='flips', which needs scores alone."
+
+
+def _labels_in(candidate: Candidate, pool: Sequence[Example], selector: str) -> list[dict[str, JSON]]:
+    counts = _counted(candidate, pool)
+    labels = _few_labels(counts)
     if len(labels) < 2:
-        counts = _label_counts(supply)
+        there = f"{counted(len(counts), 'different answer')} in {counted(counts.total(), 'labelled row')}"
         raise ProgramError(
-            f"{selector} compares how likely each of a few labels is. The pool has {len(counts)} different answer(s) "
-            f"in {counts.total()} labelled rows ({', '.join(answer_names(supply))}). Choose by Influence, "
+            f"{selector} compares how likely each of a few labels is. The pool has {there} "
+            f"({', '.join(_answer_names(candidate, pool))}). Choose by Influence, "
             "InfoScore(by='flips') or Uncertainty, which need answers and scores alone."
         )
     return labels
 
 
 def _label_counts(supply: Supply) -> Counter[str]:
-    names = answer_names(supply)
-    given = [{name: row.labels.get(name) for name in names} for row in supply.bench.pool]
+    return _counted(supply.candidate, supply.bench.pool)
+
+
+def _counted(candidate: Candidate, pool: Sequence[Example]) -> Counter[str]:
+    names = _answer_names(candidate, pool)
+    given = [{name: row.labels.get(name) for name in names} for row in pool]
     return Counter(canonical(labels) for labels in given if all(value is not None for value in labels.values()))
 
 

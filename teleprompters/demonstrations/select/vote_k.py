@@ -78,7 +78,10 @@ class VoteK(Selector):
 
     def cost(self, shots: int, k: int, dev: int) -> int:
         asked = 0 if self.fast else max(0, shots - self._first(k))
-        return embedding_calls(shots) + asked * max(self.samples, min(FEW_LABELS, shots // 2))
+        return asked * max(self.samples, min(FEW_LABELS, shots // 2))
+
+    def embeddings(self, shots: int, k: int, dev: int) -> int:
+        return embedding_calls(shots)
 
     def _first(self, k: int) -> int:
         return min(self.first, -(-k // 2))

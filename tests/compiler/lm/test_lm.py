@@ -182,3 +182,47 @@ def test_an_lm_called_with_a_text_answers_with_a_text_from_the_users_cache():
         lm = LM("m", base_url=server.base_url)
         assert lm("hello") == lm("hello") == "HELLO"
         assert server.billable == 1
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("max_token", "max_tokens"),
+        ("maxtokens", "max_tokens"),
+        ("max-tokens", "max_tokens"),
+        ("temprature", "temperature"),
+        ("topp", "top_p"),
+        ("stops", "stop"),
+        ("base_uri", "base_url"),
+        ("apikey", "api_key"),
+        ("max_concurency", "max_concurrency"),
+    ],
+)
+def test_a_misspelt_parameter_is_refused_with_the_nearest_name(misspelt, meant):
+    with pytest.raises(LMError, match=f"{misspelt}=.*Write {meant}=;.*extra_body"):
+        LM("m", **{misspelt: 5})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("min_tokens", "stop_token_ids", "ignore_eos", "guided_choice", "guided_regex", "skip_special_tokens"),
+        *("structured_outputs", "prompt_logprobs", "allowed_token_ids", "length_penalty", "use_beam_search"),
+        *(
+            "best_of",
+            "chat_template_kwargs",
+            "include_stop_str_in_output",
+            "bad_words",
+            "priority",
+            "truncate_prompt_tokens",
+        ),
+        *("n_predict", "mirostat", "mirostat_tau", "typical_p", "repeat_penalty", "repeat_last_n", "cache_prompt"),
+        *("grammar", "json_schema", "n_probs", "dry_multiplier", "xtc_threshold", "top_n_sigma", "dynatemp_range"),
+        *("options", "keep_alive", "num_ctx", "format", "think", "provider", "models", "route", "top_a", "reasoning"),
+        *("service_tier", "store", "metadata", "user", "verbosity", "prediction", "tools", "tool_choice", "dimensions"),
+        *("random_seed", "safe_prompt", "max_new_tokens", "max_output_tokens", "echo", "suffix", "modalities", "audio"),
+        *("parallel_tool_calls", "thinking", "enable_thinking", "prompt_cache_key", "safety_identifier", "truncate"),
+    ],
+)
+def test_parameters_that_only_some_servers_know_are_let_through(name):
+    assert LM("m", base_url="http://h/v1", **{name: 5}).chat(HELLO).body[name] == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -232,7 +233,7 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path, monkeypatch):
 
     from burnish.compiler.lm import store
 
-    monkeypatch.setattr(store.diskcache, "Cache", Refusing)
+    monkeypatch.setattr(store, "_Cache", Refusing)
     cache = ReplyCache(tmp_path)
     assert "readonly" in cache.store.read_only
     assert cache.get(request().key).text == "world"
@@ -289,3 +290,21 @@ def test_the_folder_is_the_one_the_environment_names_or_the_users_cache(tmp_path
     assert models_folder() == tmp_path / "xdg" / "burnish" / "models"
     monkeypatch.setattr(sys, "platform", "darwin")
     assert replies_folder() == Path.home() / "Library" / "Caches" / "burnish"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted as Linux tells them")
+def test_a_thread_that_ends_leaves_no_file_open(tmp_path):
+    store = JSONStore(tmp_path / "store")
+    store.set("key", 1)
+    gc.disable()  # connections must not wait for the garbage collector
+    try:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(30):
+            thread = threading.Thread(target=store.get, args=("key",))
+            thread.start()
+            thread.join()
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
+    finally:
+        gc.enable()
+    assert store.get("key") == 1
+    store.close()

@@ -7,7 +7,10 @@ import re
 
 import pytest
 
+import burnish as b
 from burnish.signatures.errors import NoLogprobs
+from burnish.teleprompters import CurriculumICL
+from burnish.teleprompters.demonstrations import Composite, Contrastive, Demonstrations, Weights
 from burnish.teleprompters.demonstrations.select.info_score import Informed, InfoScore, similarities
 from burnish.teleprompters.demonstrations.select.signals import purse_of
 from burnish.teleprompters.demonstrations.supply import supply_of
@@ -151,6 +154,43 @@ def test_free_text_and_one_class_alone_need_nothing_else(bench):
     for label in (lambda n: f"text {n}", lambda n: "positive"):
         world = bench(helped, columns={"label": label})
         assert set(numbers(next(InfoScore(kept=5).select(supply(world))))) <= HELPFUL
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [InfoScore(by="probabilities"), Composite(by="probabilities"), Contrastive(InfoScore(by="probabilities"))],
+    ids=lambda one: type(one).__name__,
+)
+def test_probabilities_of_labels_that_have_none_are_refused_before_any_call(bench, make_student, selector):
+    few, free = bench(helped), bench(helped, columns={"label": lambda n: f"text {n}"})
+    assert selector.unfit_rows(few.student, few.pool) == ""
+    for search in (Demonstrations(selector), CurriculumICL(select=selector)):
+        assert "20 different answers in 20 labelled rows (label)" in search.unfit_rows(free.student, free.pool)
+        assert "by='flips'" in search.unfit_rows(free.student, free.pool)
+    several = make_student(find=(("review",), ("quote",)), judge=(("review", "quote"), ("label",)))
+    assert "2 predictors. Use by='flips'" in selector.unfit_rows(several, few.pool)
+    reasoning = make_student(self=(("review",), ("reasoning", "label")))
+    assert "nothing of the output 'reasoning'" in selector.unfit_rows(reasoning, few.pool)
+
+
+def test_what_falls_back_by_itself_is_not_refused(bench):
+    free = bench(helped, columns={"label": lambda n: f"text {n}"})
+    assert not any(InfoScore(by=by).unfit_rows(free.student, free.pool) for by in ("auto", "flips"))
+    assert Composite(Weights(fluency=1.0), by="probabilities").unfit_rows(free.student, free.pool) == ""
+
+
+def test_a_compile_with_probabilities_on_free_text_pays_for_nothing(reviewer):
+    class Summary(b.Signature):
+        review: str = b.InputField()
+        label: str = b.OutputField()
+
+    lm = reviewer(lambda prompt: 0.5)
+    rows = [{"review": f"Review number {n} of a film.", "label": f"text {n}"} for n in range(60)]
+    arguments = {"trainset": rows, "metric": b.exact_match("label"), "lm": lm, "budget": b.Budget(calls=500)}
+    for run in (b.plan, b.compile):
+        with pytest.raises(b.BurnishError, match="Nothing was spent"):
+            run(b.Predict(Summary), teleprompter=Demonstrations(InfoScore(by="probabilities")), **arguments)
+    assert lm.calls == []
 
 
 def test_a_predictor_inside_is_judged_by_the_programs_score(bench, make_student, step):

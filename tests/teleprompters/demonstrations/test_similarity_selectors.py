@@ -340,7 +340,8 @@ def test_every_static_selector_gives_k_different_shots_with_reasons_and_runs_not
         assert chosen.rule is None
     assert not given.bench.executed
     assert not given.bench.asked
-    assert selector.cost(400, 8, 100) == (0 if isinstance(selector, CoverLS) else 7)  # calls to an encoder
+    assert selector.cost(400, 8, 100) == 0
+    assert selector.embeddings(400, 8, 100) == (0 if isinstance(selector, CoverLS) else 7)
 
 
 @pytest.mark.parametrize("selector", [*SETS, Nearest()])
