@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
+from simulated import INSTRUCTIONS, SETS, Combination, SimulatedBench, World
+
 from burnish.teleprompters.base import Origin
 from burnish.teleprompters.joint.arm_bench import Made
 from burnish.teleprompters.joint.race import Field, Paired, Race
 from burnish.teleprompters.joint.track import Track
-from simulated import INSTRUCTIONS, SETS, Combination, SimulatedBench, World
 
 ROWS = 100
 CANDIDATES, TOGETHER = 50, 4
@@ -57,7 +58,7 @@ class SignTest(Race):
     def _p(self, best: Sequence[float], other: Sequence[float]) -> float:
         losses = sum(a > b for a, b in zip(best, other, strict=True))
         differing = losses + sum(a < b for a, b in zip(best, other, strict=True))
-        return sum(math.comb(differing, k) for k in range(losses, differing + 1)) / 2**differing
+        return sum(math.comb(differing, k) for k in range(losses, differing + 1)) / float(2**differing)
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,14 @@ def main() -> None:
     print(f"{CANDIDATES} candidates, {TOGETHER} at a time, on {ROWS} rows; stated error {ERROR:.0%}. {runs} runs.\n")
     print("dropped wrongly, % of runs ± standard error")
     print("            an equal one   the best, 5 points ahead   any of the equal ones")
-    best = {COMBINATIONS[CANDIDATES // 2]: AHEAD}
+    best: dict[Combination, float] = {COMBINATIONS[CANDIDATES // 2]: AHEAD}
     for name, race in RACES.items():
         null = [dropped(race, seed, {}) for seed in range(runs)]
         ahead = [dropped(race, seed, best)[CANDIDATES // 2] for seed in range(runs)]
         each, some = [sum(one) / CANDIDATES for one in null], [float(any(one)) for one in null]
-        print(f"{name:9s} {_percent(each):>15s} {_percent([float(a) for a in ahead]):>26s} {_percent(some):>23s}", flush=True)
-    print("\nrows until it is dropped: median, and up to which 90 % are (a candidate against the best, blocks of 24, 48, ...)")
+        shown = [_percent(each), _percent([float(one) for one in ahead]), _percent(some)]
+        print(f"{name:9s} {shown[0]:>15s} {shown[1]:>26s} {shown[2]:>23s}", flush=True)
+    print("\nrows until one that runs against the best is dropped, looking after 24, 48, ...: median, 90th percentile")
     print("                  " + "".join(f"{100 * worse:8.0f} points worse" for worse in WORSE))
     for name, race in RACES.items():
         for rivals in RIVALS if name == "Paired" else RIVALS[:1]:

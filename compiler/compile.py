@@ -71,7 +71,7 @@ def compile(
         metrics that ask a model (None: the same as lm).
     encoder: gives vectors of texts, for searches that compare rows by meaning and rules that pick demonstrations per
         query (None: none): a model name, an LM, `SentenceTransformer(...)`, or (openai client, model name).
-    teleprompter: the search (None: RandomDemos). budget: what may be spent on all of it (None: 2000 calls).
+    teleprompter: the search (None: Joint). budget: what may be spent on all of it (None: 2000 calls).
     run_dir: where the run keeps its records (None: a folder under .burnish/runs/ that belongs to these inputs). Calling
         again with the same inputs resumes: nothing is paid for twice but calls in flight at a kill. Its folder `front`
         holds a file for each candidate that no other one beats in score without costing more.

@@ -102,7 +102,7 @@ def prepare(
     """Checks all arguments against each other. Raises a BurnishError that names the value and the remedy."""
     from ..signatures.dspy_bridge import read_program
     from ..signatures.examples import check_examples
-    from ..teleprompters import RandomDemos
+    from ..teleprompters import Joint
 
     _check_numbers(seed, concurrency, min_gain)
     if teleprompter is not None and not isinstance(teleprompter, Teleprompter):
@@ -121,7 +121,7 @@ def prepare(
     for one in (measured, *reported):
         _check_metric(one, read, (*train, *(val or ()), *(held or ())))
     lms = _lms(lm, optimizer_lm, judge_lm, encoder)
-    search = teleprompter if teleprompter is not None else RandomDemos()
+    search = teleprompter if teleprompter is not None else Joint()
     _check_threshold(search, measured)
     if refusal := search.refusal(read.student):
         raise SchemaError(f"{refusal} Nothing was spent.")

@@ -200,11 +200,11 @@ def _best_comes_back(ran: Ran, where: str) -> None:
     known = ran.watch.known
     if ran.compiled is None or not known:
         return
-    best = known[0].candidate
+    best = ran.watch.chosen or known[0].candidate
     taken = ran.compiled.document["evidence"]["lineage"]
     _demand(
         bool(taken) and taken[-1]["candidate"] == best.digest,
-        f"{where}: what was taken is not the best recorded candidate",
+        f"{where}: what was taken is neither the best recorded candidate nor what the search chose",
     )
 
 

@@ -121,6 +121,7 @@ class Watch:
 
     interrupt_at: the number of a call to the bench at which KeyboardInterrupt is raised instead.
     faults: what the teleprompter did that it must not; kept here because it may swallow what is raised.
+    chosen: what it made the finalist in place of the best.
     """
 
     bench: Workbench
@@ -132,6 +133,7 @@ class Watch:
     executed: dict[Candidate, set[str]] = field(default_factory=dict)
     predicted_whole: set[Candidate] = field(default_factory=set)
     origins: list[tuple[Candidate, Origin | None]] = field(default_factory=list)
+    chosen: Candidate | None = None
     state: Literal["searching", "spent", "closed"] = "searching"
 
     @property
@@ -246,6 +248,7 @@ class Watch:
 
     def choose(self, candidate: Candidate) -> None:
         self.bench.choose(candidate)
+        self.chosen = candidate
 
     def keep(self, name: str, document: JSON, *, in_file: bool = False) -> None:
         self.bench.keep(name, document, in_file=in_file)

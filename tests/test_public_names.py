@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 import burnish
+import burnish.teleprompters
 import burnish.testing
 
 NAMES = (
@@ -23,6 +24,7 @@ NAMES = (
     "FrozenError",
     "InputField",
     "IterativeAPE",
+    "Joint",
     "LM",
     "LMError",
     "MetricError",
@@ -66,6 +68,12 @@ def test_the_public_names_are_these_and_change_only_on_purpose() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_resolves(name: str) -> None:
     assert getattr(burnish, name) is not None
+
+
+def test_what_a_joint_search_is_set_up_with_is_among_the_teleprompters() -> None:
+    names = {"Halving", "Hyperband", "Joint", "NoRace", "Paired"}
+    assert names <= set(burnish.teleprompters.__all__)
+    assert [name for name in names if getattr(burnish.teleprompters, name).__name__ != name] == []
 
 
 def test_the_names_for_tests_are_these() -> None:

@@ -132,7 +132,7 @@ class Recombination(Arm):
         found: dict[Candidate, None] = {}
         proposed = chain(self._asked(incumbent), self._neighbours(incumbent))
         for candidate in proposed:
-            if not self._has_seen(candidate) and not renders(candidate):
+            if not renders(candidate) and not self._has_seen(candidate):
                 found[candidate] = None
             if len(found) == self._batch:
                 break

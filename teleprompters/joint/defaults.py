@@ -8,6 +8,7 @@ from ..base import Sizes, Teleprompter
 from ..demonstrations.demonstrations import Demonstrations
 from ..demonstrations.select.bm25 import BM25
 from ..demonstrations.select.kmeans import KMeans
+from ..demonstrations.select.knn import Nearest
 from ..demonstrations.select.random_sets import Random
 from ..iterative_ape import IterativeAPE
 from ..opro import OPRO
@@ -22,6 +23,7 @@ def selectors_for(sizes: Sizes, formats: tuple[str, ...] | None) -> tuple[Telepr
     return (
         RandomDemos(formats=formats),
         *((Demonstrations(BM25()),) if looks >= 20 else ()),
+        *((Demonstrations(Nearest("encoder")),) if looks >= 20 and sizes.encoder else ()),
         *((Demonstrations(Random(sets=64)),) if looks >= 40 else ()),
         *((Demonstrations(KMeans()),) if looks >= 80 else ()),
         *((Demonstrations(Random(sets=64), k=8),) if looks >= 160 else ()),

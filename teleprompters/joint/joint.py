@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON
+from ...signatures.example import Example
 from ...signatures.prompt import POSITIONS, Position
 from ..asking import WARMEST, check_kinds, check_sizes
 from ..base import Forecast, Round, Sizes, Teleprompter, Workbench
@@ -19,7 +20,7 @@ from .defaults import proposers_for, selectors_for
 from .objectives import Cost, Rule, one_standard_error
 from .parts import Pools, changed, parts_of, renders, with_parts
 from .portfolio import Portfolio
-from .race import Paired, Race
+from .race import Close, Race
 from .study import Direction, PartStudy, SamplerMaker, tpe
 from .track import Track
 
@@ -50,8 +51,9 @@ class Joint(Teleprompter):
     objectives: what else counts beside the score: `PromptTokens()`, `Dollars()`, `Latency(...)`. rule: which point of
         the front of scores and costs ships: the cheapest within one standard error of the best, or a function of
         yours from points to one of them. Without objectives the best score ships.
-    race: how candidates are dropped: `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna sampler, is
-        called with `seed=`: a sampler's class, for example. batch: combinations that the study asks for at once.
+    race: how candidates are dropped: `Close`, `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna
+        sampler, is called with `seed=`: a sampler's class, for example. batch: combinations that the study asks for
+        at once.
 
     The result depends on the seed alone: turns follow counted calls, never time.
     Raises ValueError on arguments of another kind, unknown positions and temperatures that servers do not take.
@@ -64,9 +66,9 @@ class Joint(Teleprompter):
     temperatures: tuple[float, ...] = ()
     objectives: tuple[Cost, ...] = ()
     rule: Rule = one_standard_error
-    race: Race = Paired()
+    race: Race = Close()
     sampler: SamplerMaker = tpe
-    batch: int = 4
+    batch: int = 2
 
     def __post_init__(self) -> None:
         check_sizes("Joint", batch=self.batch)
@@ -99,7 +101,7 @@ class Joint(Teleprompter):
         told: set[Candidate] = set()
         _tell(study, track, [bench.student], told)
         aside = _aside(bench)
-        while bench.remaining.expected >= aside + len(track.first_block):
+        while bench.remaining.expected >= max(aside + len(track.first_block), len(track.rows)):
             waiting = [name for name, arm in arms.items() if not arm.is_done]
             if not waiting:
                 break
@@ -136,6 +138,7 @@ class Joint(Teleprompter):
             executions=sizes.executions - asks,
             summary=f"Joint: {', '.join(name for name, _ in self._searches(sizes))} and recombination take turns; what "
             f"they make races on up to {sizes.dev} rows of dev.",
+            embeddings=sum(one.embeddings for one in each),
             reply_tokens=max((one.reply_tokens for one in each), default=0),
             read_characters=max((one.read_characters for one in each), default=0),
         )
@@ -144,6 +147,14 @@ class Joint(Teleprompter):
         chosen = (*(self.proposers or ()), *(self.selectors or ()))
         return next((refused for one in chosen if (refused := one.refusal(student))), "")
 
+    def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:
+        chosen = (*(self.proposers or ()), *(self.selectors or ()))
+        return next((unfit for one in chosen if (unfit := one.unfit_rows(student, pool))), "")
+
+    @property
+    def embeds_queries(self) -> bool:
+        return self.selectors is None or any(one.embeds_queries for one in self.selectors)
+
     def _searches(self, sizes: Sizes) -> list[tuple[str, Teleprompter]]:
         """The searches that are arms, by name: demonstrations first, which bring the most at the least cost."""
         selectors = selectors_for(sizes, self.formats) if self.selectors is None else self.selectors
@@ -151,8 +162,8 @@ class Joint(Teleprompter):
         return named([*selectors, *proposers])
 
     def _arms(self, bench: Workbench, track: Track, pools: Pools, study: PartStudy) -> tuple[dict[str, Arm], Portfolio]:
-        predictors = len(bench.student.predictors)
-        sizes = Sizes(len(bench.pool), len(bench.dev), predictors, bench.remaining.expected)
+        student, left = bench.student, bench.remaining.expected
+        sizes = Sizes(len(bench.pool), len(bench.dev), len(student.predictors), left, bench.encoder is not None)
         pool = tuple(apart(bench, bench.pool))
 
         def bench_of(arm: str, begun: str) -> ArmBench:
@@ -162,7 +173,9 @@ class Joint(Teleprompter):
             return ArmBench(bench, begun, track.first_block, pool, share, track.known, track.note)
 
         arms: list[Arm] = [
-            SearchArm(name, one, bench_of) for name, one in self._searches(sizes) if not one.refusal(bench.student)
+            SearchArm(name, one, bench_of)
+            for name, one in self._searches(sizes)
+            if not one.refusal(student) and not one.unfit_rows(student, bench.pool)
         ]
         if variations := self._variations(bench):
             arms.append(Variations(variations))

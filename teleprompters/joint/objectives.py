@@ -90,6 +90,8 @@ class Point:
         return {"candidate": self.score.candidate.digest, "dev": self.score.mean, **costs}
 
 
+ROUNDING = 1e-9  # one row that is lost is one standard error exactly, on paper
+
 Rule: TypeAlias = Callable[[Sequence[Point]], Point]
 
 
@@ -113,7 +115,7 @@ def one_standard_error(points: Sequence[Point]) -> Point:
     Source: the one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, 3.4.3.
     """
     best = max(points, key=lambda point: point.score.mean)
-    close = [point for point in points if _lags(best, point) <= _standard_error(best, point)]
+    close = [point for point in points if _lags(best, point) <= _standard_error(best, point) + ROUNDING]
     return min(close, key=lambda point: (point.costs, -point.score.mean))
 
 

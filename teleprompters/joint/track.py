@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ...signatures.candidate import Candidate
 from ...signatures.example import Example
@@ -92,15 +93,13 @@ class Track:
         running = list(entries)
         self._raced.update(entry.candidate for entry in entries)
         rivals = len(bench.known) + len(entries)
-        seen = 0
         for rung in self._race.rungs(total, self._races):
-            running = running[: self._affordable(seen, rung)]
+            running = running[: self._affordable(running, rung)]
             if not running:
                 break
             self._score(running, rung)
-            seen = rung
-            if seen < total:
-                running = self._staying(running, seen, rivals)
+            if rung < total:
+                running = self._staying(running, rung, rivals)
         self._races += 1
 
     def ran(self, candidate: Candidate) -> Ran:
@@ -146,9 +145,11 @@ class Track:
     def _point(self, score: Score) -> Point:
         return Point(score, tuple(cost.of(self._bench, score) for cost in self._objectives))
 
-    def _affordable(self, seen: int, rung: int) -> int:
-        """How many can run this block, if one of two that do is then seen through, and one at least."""
-        left, block, rest = self._bench.remaining.expected, rung - seen, len(self.rows) - rung
-        if left < block + rest:
+    def _affordable(self, running: Sequence[Made], rung: int) -> int:
+        """How many can run this block, if one of two that do is then seen through, and one at least if that one can."""
+        left, rest = self._bench.remaining.expected, len(self.rows) - rung
+        blocks = [max(0, rung - self._seen.get(entry.candidate, 0)) for entry in running]
+        if not blocks or left < blocks[0] + rest:
             return 0
-        return max(1, int(left / (block + rest / 2)))
+        costs = accumulate(block + rest / 2 for block in blocks)
+        return max(1, sum(cost <= left for cost in costs))

@@ -333,6 +333,55 @@ def test_the_preference_of_the_search_decides_what_is_best_and_becomes_the_final
         assert best in compiled.finalist().candidate.prompt("self").instruction
 
 
+def test_a_search_may_choose_what_becomes_the_finalist_and_its_last_choice_holds(on_bench, reviewer):
+    def skill(prompt):
+        return 0.95 if "thoroughly" in prompt else 0.8 if "briefly" in prompt else 0.3
+
+    def search(bench):
+        candidates = bench.admit(bench.student, "self", ["Judge it thoroughly.", "Judge it briefly.", "Judge it."])
+        bench.score(candidates, origin=Origin("test", "instruction"))
+        for candidate in candidates[::-1][:2]:
+            bench.choose(candidate)
+        return candidates[1]
+
+    compiled, chosen = on_bench(search, reviewer(skill))
+    assert compiled.evidence["lineage"][-1]["candidate"] == chosen.digest
+    assert "briefly" in compiled.finalist().candidate.prompt("self").instruction
+
+
+def test_only_what_was_recorded_on_all_of_dev_can_be_chosen(on_bench):
+    def search(bench):
+        some, never = bench.admit(bench.student, "self", ["Judge some.", "Judge never."])
+        (score,) = bench.score([some], bench.dev[:4])
+        bench.record(some, score, origin=Origin("test", "a part of dev"))
+        for candidate in (some, never):
+            with pytest.raises(ValueError, match=f"{candidate.digest[:12]} has no score on all of dev"):
+                bench.choose(candidate)
+        bench.score([bench.student])
+        bench.choose(bench.student)
+        return True
+
+    compiled, went_on = on_bench(search)
+    assert went_on
+    assert compiled.verdict.decision != "ship"
+
+
+def test_a_candidate_that_was_rejected_cannot_be_chosen(on_bench, review_replies):
+    answer = review_replies(lambda prompt: 0.7)
+
+    def overflowing(messages, body):
+        return ContextOverflow("too long") if "Judge at length." in str(messages) else answer(messages, body)
+
+    def search(bench):
+        (longer,) = bench.admit(bench.student, "self", ["Judge at length."])
+        bench.score([bench.student, longer], origin=Origin("test", "instruction"))
+        with pytest.raises(ValueError, match="cannot be chosen"):
+            bench.choose(longer)
+        return True
+
+    assert on_bench(search, ScriptedLM(overflowing))[1]
+
+
 # what is left
 
 
