@@ -95,10 +95,10 @@ def _joint(findings: Mapping[str, JSON]) -> list[str]:
             gained = f"{100 * arm['gain']:+.1f}"
             lines.append(f"  {arm['arm']:<32}{arm['calls']:>8,}{arm['turns']:>5}{gained:>8}")
     if len(front := findings.get("front", [])) > 1:
-        names = [name for name in front[0] if name not in ("candidate", "dev")]
-        lines.append(f"score against cost (mean score on dev, {', '.join(names)}):")
+        units = ", ".join(cost["unit"] for cost in findings["objectives"])
+        lines.append(f"score against cost (mean score on dev, {units}):")
         for point in front:
-            costs = "".join(f"{point[name]:>12g}" for name in names)
+            costs = "".join(f"{cost:>12g}" for cost in point["costs"])
             lines.append(f"  {point['candidate'][:12]:<16}{_points(point['dev']):>10}{costs}")
     return lines
 

@@ -25,16 +25,16 @@ class Made:
 class ArmBench:
     """See `Workbench`. An arm selects on the first block of a race: its scores there are the first of the race as well.
 
-    dev: these rows. pool: without rows that nearly repeat a row of the whole dev. share: of what is left, that the arm
-    is told it has; it may be stopped before, at any yield. known_here: what is known, with scores on `dev`, best first.
-    made: what was scored on all of `dev` and is new to it, until it is taken.
+    dev: these rows. pool: without rows that nearly repeat a row of the whole dev. told: executions that the arm is told
+    it has, in all currencies alike; it may be stopped before, at any yield. known_here: what is known, with scores on
+    `dev`, best first. made: what was scored on all of `dev` and is new to it, until it is taken.
     """
 
     bench: Workbench
     name: str
     dev: tuple[Example, ...]
     pool: tuple[Example, ...]
-    share: Callable[[], float]
+    told: Callable[[], int]
     known_here: Callable[[], Sequence[Score]]
     note: Callable[[Sequence[Candidate]], None]
     made: list[Made] = field(default_factory=list)
@@ -50,7 +50,8 @@ class ArmBench:
 
     @property
     def remaining(self) -> Remaining:
-        left, share = self.bench.remaining, self.share()
+        left = self.bench.remaining
+        share = min(1.0, self.told() / left.expected) if left.expected else 0.0
         return Remaining(
             calls=None if left.calls is None else int(left.calls * share),
             tokens=None if left.tokens is None else int(left.tokens * share),

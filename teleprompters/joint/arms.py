@@ -11,11 +11,13 @@ from typing import Literal
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON, canonical
 from ..base import Origin, Round, Teleprompter, Workbench
-from ..draws import shuffled
+from ..draws import draw, shuffled
 from .arm_bench import ArmBench, Made
 from .parts import Part, Pools, Slot, parts_of, renders, with_parts
 from .study import PartStudy
 
+MOST_IN_VAIN = 2  # searches in a row that an arm may run for nothing
+DRAWN = 100  # random combinations that are looked at where neither the study nor a neighbour is new
 ASKED_AGAIN = 3  # times that the study is asked for others in place of combinations that were tried
 
 
@@ -36,35 +38,36 @@ class Arm(ABC):
 class SearchArm(Arm):
     """A teleprompter, a round a turn. When it comes to its end it begins again, with what is known by then.
 
-    It ends for good when a whole search of it has scored nothing that is new.
+    It ends for good when two whole searches in a row have scored nothing that is new: one may have had too little to
+    spend, or too little to build on.
     """
 
     def __init__(self, name: str, search: Teleprompter, bench: Callable[[str, str], ArmBench]) -> None:
         self.name = name
         self._search, self._bench = search, bench
         self._begun = 0
-        self._has_brought = True
+        self._in_vain = 0  # searches in a row that brought nothing; the one that runs is among them until it does
         self._seen: set[Candidate] = set()
         self._at: ArmBench | None = None
         self._rounds: Iterator[Round] = iter(())
 
     @property
     def is_done(self) -> bool:
-        return self._at is None and not self._has_brought
+        return self._at is None and self._in_vain >= MOST_IN_VAIN
 
     def turn(self, incumbent: Candidate) -> list[Made]:
         at = self._at or self._begin()
         is_over = next(self._rounds, None) is None
         made = [one for one in at.taken() if one.candidate not in self._seen]
         self._seen.update(one.candidate for one in made)
-        self._has_brought = self._has_brought or bool(made)
+        self._in_vain = 0 if made else self._in_vain
         if is_over:
             self._at = None
         return made
 
     def _begin(self) -> ArmBench:
         self._begun += 1
-        self._has_brought = False
+        self._in_vain += 1
         self._at = self._bench(self.name, self.name if self._begun == 1 else f"{self.name} {self._begun}")
         self._rounds = self._search.search(self._at)
         return self._at
@@ -127,10 +130,10 @@ class Recombination(Arm):
         return self._emptied == len(self._pools)
 
     def turn(self, incumbent: Candidate) -> list[Made]:
-        """Combinations that were never tried; where the study knows none, neighbours of the incumbent."""
+        """Combinations that were never tried; where the study knows none, neighbours of the incumbent, or random."""
         self._turns += 1
         found: dict[Candidate, None] = {}
-        proposed = chain(self._asked(incumbent), self._neighbours(incumbent))
+        proposed = chain(self._asked(incumbent), self._neighbours(incumbent), self._random(incumbent))
         for candidate in proposed:
             if not renders(candidate) and not self._has_seen(candidate):
                 found[candidate] = None
@@ -152,6 +155,11 @@ class Recombination(Arm):
         moves: list[tuple[Slot, Part]] = [(slot, part) for slot, pool in self._pools.open() for part in pool.values()]
         for slot, part in shuffled(moves, self._bench.rng(f"neighbours {self._turns}")):
             yield with_parts(incumbent, {slot: part})
+
+    def _random(self, incumbent: Candidate) -> Iterator[Candidate]:
+        rng, pools = self._bench.rng(f"combinations {self._turns}"), list(self._pools.open())
+        for _ in range(DRAWN if pools else 0):
+            yield with_parts(incumbent, {slot: draw(list(pool.values()), 1, rng)[0] for slot, pool in pools})
 
     def _origin(self, candidate: Candidate) -> Origin:
         sources = {str(slot): self._pools.source(slot, part) for slot, part in parts_of(candidate).items()}

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON
-from ..base import Origin, Workbench
+from ..base import Origin, Score, Workbench
 from .parts import Kind, Pools, Slot, changed, parts_of, renders, with_parts
 
 _DEAREST: tuple[Kind, ...] = ("demonstrations", "lm", "instruction", "settings", "format", "position")
 
 
-def taken_apart(bench: Workbench, pools: Pools) -> list[JSON]:
-    """One entry for each part of the best that is not the student's, as far as the money goes.
+def taken_apart(bench: Workbench, pools: Pools, shipping: Callable[[], Score]) -> Iterator[list[JSON]]:
+    """One entry for each part of what ships that is not the student's, as far as the money goes; all of them anew after
+    each score, so that a budget that ends here loses none.
 
     Its predictor, kind and source; the mean score on dev with it and without it. Where a candidate without it does as
-    well, this one becomes the best, for it is the shorter; the parts of that one are then taken out.
-    Scores are those of the rows that the parts were chosen on, so they flatter.
+    well, and is shorter, this one ships; then its own parts are taken out.
+    Scores are those of the rows that the parts were chosen on, so they flatter. shipping: what would ship now.
     """
-    found: dict[Slot, JSON] = {}
+    own, best = parts_of(bench.student), shipping()
+    means: dict[Slot, float | None] = {}
     while True:
-        best = bench.known[0]
-        own = parts_of(bench.student)
         parts = changed(bench.student, best.candidate)
-        found = {slot: entry for slot, entry in found.items() if slot in parts and entry["with"] == best.mean}
-        waiting = [slot for slot in sorted(parts, key=_dearest_first) if slot not in found]
+        slots = sorted(parts, key=_dearest_first)
+        yield [
+            {
+                "predictor": slot.predictor,
+                "kind": slot.kind,
+                "source": pools.source(slot, parts[slot]),
+                "with": best.mean,
+                "without": means.get(slot),
+            }
+            for slot in slots
+        ]
+        waiting = [slot for slot in slots if slot not in means]
         if not waiting:
-            break
-        slot = waiting[0]
-        without = with_parts(best.candidate, {slot: own[slot]})
-        mean = _mean(bench, without, best.candidate, slot)
-        found[slot] = {
-            "predictor": slot.predictor,
-            "kind": slot.kind,
-            "source": pools.source(slot, parts[slot]),
-            "with": best.mean,
-            "without": mean,
-        }
-    return list(found.values())
+            return
+        without = with_parts(best.candidate, {waiting[0]: own[waiting[0]]})
+        means[waiting[0]] = _mean(bench, without, best.candidate, waiting[0])
+        if (ships := shipping()).candidate != best.candidate:
+            best, means = ships, {}
 
 
 def _mean(bench: Workbench, candidate: Candidate, best: Candidate, slot: Slot) -> float | None:

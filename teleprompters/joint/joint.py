@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON
 from ...signatures.example import Example
+from ...signatures.formats import FORMATS
 from ...signatures.prompt import POSITIONS, Position
 from ..asking import WARMEST, check_kinds, check_sizes
-from ..base import Forecast, Round, Sizes, Teleprompter, Workbench
+from ..base import Forecast, Round, Score, Sizes, Teleprompter, Workbench
 from ..demonstrations.supply import apart
 from ..instruction_search import round_of
 from .arm_bench import ArmBench, Made
@@ -20,14 +21,14 @@ from .defaults import proposers_for, selectors_for
 from .objectives import Cost, Rule, one_standard_error
 from .parts import Pools, changed, parts_of, renders, with_parts
 from .portfolio import Portfolio
-from .race import Close, Race
+from .race import Pocock, Race
 from .study import Direction, PartStudy, SamplerMaker, tpe
 from .track import Track
 
 SLICE = 0.5  # of its share of what is left, that an arm is told it has: what it plans must not outlive its success
 MOST_MOVES = 4  # of what an arm makes in a turn, that are tried beside a best which is no longer what it began from
-ASIDE, MOST_ASIDE = 0.1, 0.2  # of the executions, for finding out in the end what each part brings
-TAKEN_OUT = 3  # parts, that the money should do for
+LEAST_TOLD = 6  # first blocks that an arm is told it has, as long as there are so many: with less, none begins anything
+MOST_ASIDE = 0.2  # of the executions, for finding out in the end what each part brings
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ class Joint(Teleprompter):
     objectives: what else counts beside the score: `PromptTokens()`, `Dollars()`, `Latency(...)`. rule: which point of
         the front of scores and costs ships: the cheapest within one standard error of the best, or a function of
         yours from points to one of them. Without objectives the best score ships.
-    race: how candidates are dropped: `Close`, `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna
+    race: how candidates are dropped: `Pocock`, `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna
         sampler, is called with `seed=`: a sampler's class, for example. batch: combinations that the study asks for
         at once.
 
     The result depends on the seed alone: turns follow counted calls, never time.
-    Raises ValueError on arguments of another kind, unknown positions and temperatures that servers do not take.
+    Raises ValueError on arguments of another kind, unknown formats and positions, and temperatures that servers do not
+    take.
     """
 
     proposers: tuple[Teleprompter, ...] | None = None
@@ -66,7 +68,7 @@ class Joint(Teleprompter):
     temperatures: tuple[float, ...] = ()
     objectives: tuple[Cost, ...] = ()
     rule: Rule = one_standard_error
-    race: Race = Close()
+    race: Race = Pocock()
     sampler: SamplerMaker = tpe
     batch: int = 2
 
@@ -74,60 +76,73 @@ class Joint(Teleprompter):
         check_sizes("Joint", batch=self.batch)
         check_kinds(
             "Joint",
-            proposers=(self.proposers, tuple | None),
-            selectors=(self.selectors, tuple | None),
-            formats=(self.formats, tuple | None),
-            objectives=(self.objectives, tuple),
+            **{name: (getattr(self, name), tuple | None) for name in ("proposers", "selectors", "formats")},
+            **{name: (getattr(self, name), tuple) for name in ("positions", "temperatures", "objectives")},
+            **{name: (getattr(self, name), Callable) for name in ("rule", "sampler")},
             race=(self.race, Race),
         )
-        for name in ("proposers", "selectors"):
+        for name, kind in (("proposers", Teleprompter), ("selectors", Teleprompter), ("objectives", Cost)):
             for one in getattr(self, name) or ():
-                check_kinds(f"Joint {name}", each=(one, Teleprompter))
-        for objective in self.objectives:
-            check_kinds("Joint objectives", each=(objective, Cost))
-        for position in self.positions:
-            if position not in POSITIONS:
-                raise ValueError(f"Joint(positions={self.positions!r}): known are {', '.join(map(repr, POSITIONS))}.")
+                check_kinds("Joint", **{name: (one, kind)})
+        for name, known in (("formats", FORMATS), ("positions", POSITIONS)):
+            for one in getattr(self, name) or ():
+                if one not in known:
+                    listed = ", ".join(map(repr, known))
+                    raise ValueError(f"Joint({name}={getattr(self, name)!r}): {one!r} is unknown. Known are {listed}.")
+        if self.formats == ():
+            raise ValueError("Joint(formats=()) leaves no format. Name one, or None for the student's own and 'plain'.")
         for temperature in self.temperatures:
+            check_kinds("Joint", temperatures=(temperature, int | float))
             if not 0 <= temperature <= WARMEST:
                 raise ValueError(f"Joint(temperatures={self.temperatures!r}): they lie between 0 and {WARMEST:g}.")
 
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
-        track, pools = Track(bench, self.race, self.preference, self.objectives), Pools(bench.student)
-        costs: list[Direction] = ["minimize"] * len(self.objectives)
-        study = PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), ["maximize", *costs])
+        begun = bench.remaining.expected
+
+        def aside() -> int:
+            """Executions for taking out each part of the best, but no more than a fifth of all."""
+            parts = len(changed(bench.student, bench.known[0].candidate))
+            return min(parts * len(bench.dev), int(MOST_ASIDE * begun))
+
+        track = Track(bench, self.race, self.preference, self.objectives, aside)
+        pools, study = Pools(bench.student), self._study(bench)
         arms, portfolio = self._arms(bench, track, pools, study)
         told: set[Candidate] = set()
         _tell(study, track, [bench.student], told)
-        aside = _aside(bench)
-        while bench.remaining.expected >= max(aside + len(track.first_block), len(track.rows)):
-            waiting = [name for name, arm in arms.items() if not arm.is_done]
-            if not waiting:
-                break
+        while track.has_room and (waiting := [name for name, arm in arms.items() if not arm.is_done]):
             name = portfolio.next(waiting)
             calls, best = bench.spent.calls, self.preference(bench.known[0])
             made = arms[name].turn(track.incumbent)
             for one in made:
-                pools.add(changed(one.parent, one.candidate), name)
+                pools.add(parts_of(one.candidate), name)
             entries = _entries(bench, track, made)
             track.run(entries)
             _tell(study, track, [one.candidate for one in (*made, *entries)], told)
-            # A turn counts as one look at least, or one that costs nothing would be taken for ever.
-            cost = max(bench.spent.calls - calls, len(track.first_block))
-            portfolio.settle(name, cost, self.preference(bench.known[0]) - best)
+            gain = self.preference(bench.known[0]) - best
+            portfolio.settle(name, bench.spent.calls - calls, gain, least=len(track.first_block))
             self._report(bench, track, portfolio, [])
             yield round_of(bench, name, [entry.candidate for entry in entries])
-        self._report(bench, track, portfolio, taken_apart(bench, pools))
+        for parts in taken_apart(bench, pools, lambda: self._shipping(track)):
+            self._report(bench, track, portfolio, parts)
         yield round_of(bench, "each part taken out")
 
-    def _report(self, bench: Workbench, track: Track, portfolio: Portfolio, parts: list[JSON]) -> None:
-        """What the compiled file says of the search; and what ships, where the best score is not all that counts."""
-        findings: dict[str, JSON] = {"portfolio": portfolio.to_json(), "parts": parts}
+    def _study(self, bench: Workbench) -> PartStudy:
+        costs: list[Direction] = ["minimize"] * len(self.objectives)
+        return PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), ["maximize", *costs])
+
+    def _shipping(self, track: Track) -> Score:
+        """What would ship now: the best, or what the rule picks where the best score is not all that counts."""
+        front = track.front()
+        return (self.rule(front) if self.objectives else front[0]).score
+
+    def _report(self, bench: Workbench, track: Track, portfolio: Portfolio, parts: Sequence[JSON]) -> None:
+        """What the compiled file says of the search, and what ships."""
+        findings: dict[str, JSON] = {"portfolio": portfolio.to_json(), "parts": list(parts)}
         if self.objectives:
-            front = track.front()
-            bench.choose(self.rule(front).score.candidate)
-            findings["front"] = [point.to_json(self.objectives) for point in front]
+            bench.choose(self._shipping(track).candidate)
+            findings["objectives"] = [{"name": cost.name, "unit": cost.unit} for cost in self.objectives]
+            findings["front"] = [point.to_json() for point in track.front()]
         bench.keep("joint", findings, in_file=True)
 
     def forecast(self, sizes: Sizes) -> Forecast:
@@ -153,7 +168,8 @@ class Joint(Teleprompter):
 
     @property
     def embeds_queries(self) -> bool:
-        return self.selectors is None or any(one.embeds_queries for one in self.selectors)
+        given = (*(self.selectors or ()), *(self.proposers or ()))
+        return self.selectors is None or any(one.embeds_queries for one in given)
 
     def _searches(self, sizes: Sizes) -> list[tuple[str, Teleprompter]]:
         """The searches that are arms, by name: demonstrations first, which bring the most at the least cost."""
@@ -167,10 +183,11 @@ class Joint(Teleprompter):
         pool = tuple(apart(bench, bench.pool))
 
         def bench_of(arm: str, begun: str) -> ArmBench:
-            def share() -> float:
-                return SLICE * portfolio.share(arm)
+            def told() -> int:
+                slice_ = int(SLICE * portfolio.share(arm) * track.left)
+                return min(track.left, max(slice_, LEAST_TOLD * len(track.first_block)))
 
-            return ArmBench(bench, begun, track.first_block, pool, share, track.known, track.note)
+            return ArmBench(bench, begun, track.first_block, pool, told, track.known, track.note)
 
         arms: list[Arm] = [
             SearchArm(name, one, bench_of)
@@ -189,12 +206,6 @@ class Joint(Teleprompter):
             *(Variation("temperature", temperature) for temperature in self.temperatures),
             *(Variation("lm", role) for role in bench.task_lms[1:]),
         ]
-
-
-def _aside(bench: Workbench) -> int:
-    """Executions that are kept for taking parts out: of a few parts, but no more than a fifth of what there is."""
-    left = bench.remaining.expected
-    return int(max(ASIDE * left, min(TAKEN_OUT * len(bench.dev), MOST_ASIDE * left)))
 
 
 def _entries(bench: Workbench, track: Track, made: Sequence[Made]) -> list[Made]:

@@ -21,6 +21,10 @@ class Cost(ABC):
 
     unit: str
 
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
     @abstractmethod
     def of(self, bench: Workbench, score: Score) -> float:
         """The cost of the candidate of a score, from its text or from its outcomes on the rows of the score."""
@@ -85,9 +89,9 @@ class Point:
     def costs_no_more_than(self, other: Point) -> bool:
         return all(mine <= its for mine, its in zip(self.costs, other.costs, strict=True))
 
-    def to_json(self, objectives: Sequence[Cost]) -> dict[str, JSON]:
-        costs = {cost.unit: round(value, 9) for cost, value in zip(objectives, self.costs, strict=True)}
-        return {"candidate": self.score.candidate.digest, "dev": self.score.mean, **costs}
+    def to_json(self) -> dict[str, JSON]:
+        costs = [round(cost, 9) for cost in self.costs]
+        return {"candidate": self.score.candidate.digest, "dev": self.score.mean, "costs": costs}
 
 
 ROUNDING = 1e-9  # one row that is lost is one standard error exactly, on paper

@@ -14,7 +14,8 @@ LATELY = 3  # turns of an arm that count
 
 @dataclass
 class Account:
-    """What an arm has cost and brought. lately: calls and improvement of its last turns. credit: calls it is owed."""
+    """What an arm has cost and brought. lately: the charge and the improvement of its last turns. credit: that it is
+    owed. A turn is charged with its calls, or with more where it made none."""
 
     name: str
     turns: int = 0
@@ -26,8 +27,8 @@ class Account:
     @property
     def rate(self) -> float:
         """Improvement of the best for a call, of late."""
-        calls = sum(calls for calls, _ in self.lately)
-        return sum(gain for _, gain in self.lately) / calls if calls else 0.0
+        charged = sum(charge for charge, _ in self.lately)
+        return sum(gain for _, gain in self.lately) / charged if charged else 0.0
 
 
 class Portfolio:
@@ -51,15 +52,19 @@ class Portfolio:
         total = sum(rates)
         return even if not total else EXPLORED * even + (1 - EXPLORED) * self.accounts[name].rate / total
 
-    def settle(self, name: str, calls: int, gain: float) -> None:
-        """One turn of an arm: what it has cost, and by how much the best became better."""
+    def settle(self, name: str, calls: int, gain: float, *, least: int = 1) -> None:
+        """One turn of an arm: what it has cost, and by how much the best became better.
+
+        least: that a turn is charged with, or an arm whose turns are free would have them all.
+        """
+        charge = max(calls, least)
         shares = {other: self.share(other) for other in self.accounts}
         for other, account in self.accounts.items():
-            account.credit += shares[other] * calls
+            account.credit += shares[other] * charge
         turn = self.accounts[name]
-        turn.credit -= calls
+        turn.credit -= charge
         turn.turns, turn.calls, turn.gain = turn.turns + 1, turn.calls + calls, turn.gain + gain
-        turn.lately.append((calls, gain))
+        turn.lately.append((charge, gain))
 
     def to_json(self) -> list[JSON]:
         return [

@@ -6,8 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 
 LEAST_ROWS, MOST_ROWS = 8, 24  # of the first block, where it is left to the size of dev
+CELLS, SPREAD = 80, 5.0  # that a walk is followed by, and how many deviations down
+_NORMAL = NormalDist()
 STAKES = tuple(step / 10 for step in range(1, 10))  # shares of the wealth that are bet on each row
 
 
@@ -17,12 +21,14 @@ class Field:
 
     runners: the scores of each still in, row by row; all have seen the same rows. bars: for each runner, the scores
     of the best on these rows, among all that it is to be measured by, itself included. rivals: how many different
-    candidates these are in all, which is what a test that names the best of them must answer for.
+    candidates these are in all, which is what a test that names the best of them must answer for. looks: how many rows
+    have been seen at each look of the race at which runners are dropped, those to come included.
     """
 
     runners: tuple[Sequence[float], ...]
     bars: tuple[Sequence[float], ...]
     rivals: int
+    looks: tuple[int, ...] = (1,)
 
     @property
     def ranking(self) -> list[int]:
@@ -80,27 +86,31 @@ class Paired(Race):
 
 
 @dataclass(frozen=True)
-class Close(Race):
-    """Only those go on that are about as good as the best on the same rows, from the first block on.
+class Pocock(Race):
+    """Drops a runner that is behind the best on the same rows by so many standard errors, the same at every look.
 
-    For searches that make more candidates than they can pay for: there one that was better, but unlucky, costs less
-    than seeing through all that are not. It states no error; `Paired` does, and drops next to nothing on few rows.
+    How many follows from `error`: the chance that a runner as good as what it is measured by is dropped at any of the
+    looks. A large error is meant for searches that make more candidates than they can pay for: there one that was
+    good but unlucky costs less than seeing through all that are not. The best of many, which most runners are measured
+    by, was lucky itself, so more of them are dropped: see docs/joint.md. `Paired` answers for that, too.
 
-    within: standard errors of the difference that a runner may be behind.
-    Raises ValueError on a negative number, and a block without rows.
-    Source: the rule of racing, at a level chosen by `benchmarks/joint_simulated.py`.
+    error: that chance. first: rows of the first block; None: an eighth of dev, from 8 to 24.
+    Raises ValueError on an error that is not between 0 and 1, and a block without rows.
+    Source: Pocock 1977, Biometrika 64, 191-199; the test compares wins with losses, as McNemar's does, and the boundary
+    takes their difference for a normal walk.
     """
 
-    within: float = 0.25
+    error: float = 0.6
     first: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.within >= 0:
-            raise ValueError(f"{self}: within is 0 or more.")
+        if not 0 < self.error < 1:
+            raise ValueError(f"{self}: the error lies between 0 and 1.")
         _check_first(self)
 
     def staying(self, field: Field) -> list[int]:
-        return [n for n in field.ranking if _behind(field.bars[n], field.runners[n]) <= self.within]
+        limit = max(0.0, boundary(self.error, field.looks))  # whoever is not behind goes on
+        return [n for n in field.ranking if _behind(field.bars[n], field.runners[n]) <= limit]
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,34 @@ def log_wealth(best: Sequence[float], other: Sequence[float]) -> float:
         grown.append(math.fsum(math.log1p(stake * (a - b)) for a, b in zip(best, other, strict=True)))
     top = max(grown)
     return top + math.log(math.fsum(math.exp(one - top) for one in grown) / len(grown))
+
+
+@cache
+def boundary(error: float, looks: tuple[int, ...]) -> float:
+    """The number c for which a normal walk is above c standard deviations at any of the looks with this probability.
+
+    looks: their times, increasing. By bisection; to about three digits.
+    """
+    low, high = -4.0, 6.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _crosses(middle, looks) > error else (low, middle)
+    return (low + high) / 2
+
+
+def _crosses(limit: float, looks: Sequence[int]) -> float:
+    """The probability of being above the limit at any look, by summing over where the walk has been at each."""
+    places, weights, before = [0.0], [1.0], 0
+    for look in looks:
+        deviation, top = math.sqrt(look - before), limit * math.sqrt(look)
+        step = (top + SPREAD * math.sqrt(look)) / CELLS
+        cells = [top - (number + 0.5) * step for number in range(CELLS)]
+        reached = [
+            math.fsum(w * _NORMAL.pdf((cell - place) / deviation) for place, w in zip(places, weights, strict=True))
+            for cell in cells
+        ]
+        places, weights, before = cells, [density * step / deviation for density in reached], look
+    return 1 - sum(weights)
 
 
 def _behind(best: Sequence[float], other: Sequence[float]) -> float:

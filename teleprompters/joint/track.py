@@ -32,12 +32,19 @@ class Track:
 
     All that race together see the same rows; who is dropped is told by `race`, who is best so far by the bench.
     A runner is measured by the best that costs no more in any of the `objectives`; without these, by the best there is.
+    aside: executions that races are to leave.
     """
 
     def __init__(
-        self, bench: Workbench, race: Race, preference: Callable[[Score], float], objectives: Sequence[Cost] = ()
+        self,
+        bench: Workbench,
+        race: Race,
+        preference: Callable[[Score], float],
+        objectives: Sequence[Cost] = (),
+        aside: Callable[[], int] = lambda: 0,
     ) -> None:
         self._bench, self._race, self._preference, self._objectives = bench, race, preference, objectives
+        self._aside = aside
         self.rows: tuple[Example, ...] = tuple(shuffled(bench.dev, bench.rng("order of dev in races")))
         self._seen: dict[Candidate, int] = {bench.student: len(self.rows)}
         self._raced: set[Candidate] = {bench.student}
@@ -47,6 +54,16 @@ class Track:
     def first_block(self) -> tuple[Example, ...]:
         """The rows on which every candidate is scored first, whatever the race."""
         return self.rows[: min(self._race.rungs(len(self.rows), 0))]
+
+    @property
+    def left(self) -> int:
+        """Executions that arms and races may spend."""
+        return max(0, self._bench.remaining.expected - self._aside())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a new candidate could be seen through to the last row."""
+        return self.left >= len(self.rows)
 
     @property
     def incumbent(self) -> Candidate:
@@ -91,15 +108,16 @@ class Track:
         """
         bench, total = self._bench, len(self.rows)
         running = list(entries)
-        self._raced.update(entry.candidate for entry in entries)
         rivals = len(bench.known) + len(entries)
-        for rung in self._race.rungs(total, self._races):
+        rungs = self._race.rungs(total, self._races)
+        for rung in rungs:
             running = running[: self._affordable(running, rung)]
             if not running:
                 break
             self._score(running, rung)
+            self._raced.update(entry.candidate for entry in running)
             if rung < total:
-                running = self._staying(running, rung, rivals)
+                running = self._staying(running, rung, rivals, tuple(rungs[:-1]))
         self._races += 1
 
     def ran(self, candidate: Candidate) -> Ran:
@@ -123,7 +141,7 @@ class Track:
             self._bench.score([entry.candidate], origin=entry.origin, parents=[entry.parent])
             self._seen[entry.candidate] = rung
 
-    def _staying(self, running: Sequence[Made], seen: int, rivals: int) -> list[Made]:
+    def _staying(self, running: Sequence[Made], seen: int, rivals: int, looks: tuple[int, ...]) -> list[Made]:
         rows, runners = self.rows[:seen], [entry.candidate for entry in running]
         known = [point.score.candidate for point in self.front()]
         points = [self._point(score) for score in self._bench.score([*runners, *known], rows)]
@@ -131,6 +149,7 @@ class Track:
             tuple(self._normalised(point.score) for point in points[: len(running)]),
             tuple(self._bar(point, points) for point in points[: len(running)]),
             rivals,
+            looks,
         )
         return [running[number] for number in self._race.staying(field)]
 
@@ -147,7 +166,7 @@ class Track:
 
     def _affordable(self, running: Sequence[Made], rung: int) -> int:
         """How many can run this block, if one of two that do is then seen through, and one at least if that one can."""
-        left, rest = self._bench.remaining.expected, len(self.rows) - rung
+        left, rest = self.left, len(self.rows) - rung
         blocks = [max(0, rung - self._seen.get(entry.candidate, 0)) for entry in running]
         if not blocks or left < blocks[0] + rest:
             return 0

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from burnish.teleprompters.base import Origin, Workbench
+from burnish.teleprompters.base import Origin, Remaining, Workbench
 from burnish.teleprompters.joint.arm_bench import ArmBench, Made
 
 ORIGIN = Origin("test", "move")
@@ -12,7 +14,7 @@ ORIGIN = Origin("test", "move")
 def arm(bench):
     """arm(...): an ArmBench on a world with 20 rows of dev, of which it sees the first 6; and what it noted."""
 
-    def build(share=0.25, name="OPRO", **options):
+    def build(told=lambda: 25, name="OPRO", **options):
         world = bench(dev=20, **options)
         noted = []
         world.score([world.student])
@@ -21,7 +23,7 @@ def arm(bench):
             name,
             world.dev[:6],
             world.pool[:9],
-            lambda: share,
+            told,
             lambda: [world.score([world.student], world.dev[:6])[0]],
             noted.extend,
         )
@@ -49,12 +51,24 @@ def test_an_arm_sees_fewer_rows_and_they_are_what_it_scores_on(arm):
     assert noted == [one]
 
 
-def test_an_arm_is_told_that_it_has_its_share_of_what_is_left(arm):
-    made, world, _ = arm(share=0.25)
+def test_an_arm_is_told_that_it_has_what_it_is_to_have_and_never_more_than_is_left(arm):
+    made, world, _ = arm(told=lambda: 25)
     world.budget = 101
     assert (made.remaining.calls, made.remaining.evaluations, made.remaining.expected) == (25, 25, 25)
     assert (made.remaining.tokens, made.remaining.usd) == (None, None)
     assert made.spent == world.spent
+    for left in (10, 0):
+        world.budget = left
+        assert (made.remaining.calls, made.remaining.evaluations, made.remaining.expected) == (left, left, left)
+
+
+def test_what_an_arm_is_told_is_asked_for_whenever_it_looks_and_is_the_same_in_all_currencies(arm):
+    executions = iter((50, 10))
+    made, _, _ = arm(told=lambda: next(executions))
+    left = Remaining(calls=300, tokens=1000, usd=2.0, evaluations=120, expected=100)
+    made.bench = SimpleNamespace(remaining=left)
+    assert made.remaining == Remaining(calls=150, tokens=500, usd=1.0, evaluations=60, expected=50)
+    assert made.remaining == Remaining(calls=30, tokens=100, usd=0.2, evaluations=12, expected=10)
 
 
 def test_what_it_scored_on_all_its_rows_is_made_once_with_what_was_said_of_it(arm):

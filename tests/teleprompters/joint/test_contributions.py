@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.prompt import Demo
 from burnish.teleprompters.joint.contributions import taken_apart
 from burnish.teleprompters.joint.parts import Pools, changed, parts_of
@@ -10,7 +11,7 @@ from burnish.teleprompters.token_cost import prompt_tokens
 
 @pytest.fixture
 def apart(bench, three):
-    """apart(worth, changes by predictor): what is found of the student with these changes, and the world.
+    """apart(worth, changes by predictor): what is found of the student with these changes, after each score; the world.
 
     worth: of a part by predictor and kind. Of equal scores the shorter is the best, as on the real bench.
     """
@@ -30,7 +31,7 @@ def apart(bench, three):
         pools = Pools(three)
         pools.add(parts_of(best), "writer")
         world.budget = left
-        return taken_apart(world, pools), world
+        return list(taken_apart(world, pools, lambda: world.known[0])), world
 
     return build
 
@@ -44,9 +45,9 @@ def brought(found):
 
 def test_each_part_of_each_predictor_is_taken_out_once_and_says_what_it_brought_and_who_brought_it(apart):
     worth = {("find", "instruction"): 0.3, ("judge", "instruction"): 0.2, ("say", "format"): 0.1}
-    found, world = apart(worth, find={"instruction": "A."}, judge={"instruction": "B."}, say={"format": "plain"})
-    assert brought(found) == worth
-    assert {one["source"] for one in found} == {"writer"}
+    stages, world = apart(worth, find={"instruction": "A."}, judge={"instruction": "B."}, say={"format": "plain"})
+    assert brought(stages[-1]) == worth
+    assert {one["source"] for one in stages[-1]} == {"writer"}
     assert len(world.recorded) == 2 + 3
     assert {origin.move for _, origin, _ in world.recorded[2:]} == {"taken out"}
 
@@ -54,37 +55,72 @@ def test_each_part_of_each_predictor_is_taken_out_once_and_says_what_it_brought_
 def test_a_part_that_brings_nothing_is_left_out_of_the_best_where_that_makes_it_shorter(apart):
     demos = (Demo.of({"review": "Good.", "label": "positive"}),)
     worth = {("find", "instruction"): 0.3}
-    found, world = apart(worth, find={"instruction": "A."}, judge={"demos": demos})
-    assert brought(found) == worth
+    stages, world = apart(worth, find={"instruction": "A."}, judge={"demos": demos})
+    assert brought(stages[-1]) == worth
     assert world.known[0].candidate.demos == ()
 
 
 def test_a_part_that_harms_is_found_out_and_left_out(apart):
     worth = {("find", "instruction"): 0.3, ("judge", "instruction"): -0.1}
-    found, world = apart(worth, find={"instruction": "A."}, judge={"instruction": "B."})
-    assert brought(found) == {("find", "instruction"): 0.3}
+    stages, world = apart(worth, find={"instruction": "A."}, judge={"instruction": "B."})
+    assert brought(stages[-1]) == {("find", "instruction"): 0.3}
     assert world.known[0].mean == pytest.approx(0.5)
 
 
 def test_parts_that_only_work_together_are_each_worth_what_both_bring(apart):
     both = {("find", "instruction"), ("judge", "instruction")}
-    found, _ = apart(
+    stages, _ = apart(
         lambda parts: 0.2 + 0.5 * (both <= set(parts)), find={"instruction": "A."}, judge={"instruction": "B."}
     )
-    assert brought(found) == dict.fromkeys(both, 0.5)
+    assert brought(stages[-1]) == dict.fromkeys(both, 0.5)
 
 
 def test_as_far_as_the_money_goes_parts_are_taken_out_and_the_others_are_said_without_a_number(apart):
     changes = {path: {"instruction": f"For {path}."} for path in ("find", "judge", "say")}
     worth = {(path, "instruction"): 0.1 for path in changes}
-    found, world = apart(worth, left=15, **changes)
-    assert sorted(brought(found).values(), key=str) == [0.1, None, None]
+    stages, world = apart(worth, left=15, **changes)
+    assert sorted(brought(stages[-1]).values(), key=str) == [0.1, None, None]
     assert world.budget == 5
 
 
+def test_all_parts_are_said_before_anything_is_paid_for_and_one_more_number_after_each_score(apart):
+    worth = {(path, "instruction"): 0.1 for path in ("find", "judge", "say")}
+    stages, _ = apart(worth, **{path: {"instruction": f"For {path}."} for path, _ in worth})
+    assert [set(brought(found)) for found in stages] == [set(worth)] * 4
+    assert [sum(number is not None for number in brought(found).values()) for found in stages] == [0, 1, 2, 3]
+
+
+def test_a_budget_that_ends_early_loses_nothing_that_was_said(bench, three):
+    best = three.with_prompt("find", instruction="A.").with_prompt("judge", instruction="B.")
+    world = bench(lambda candidate, example: 0.2 + 0.3 * (candidate == best), given=three, dev=10)
+    world.score([three, best])
+    found = taken_apart(world, Pools(three), lambda: world.known[0])
+    assert brought(next(found)) == dict.fromkeys([("find", "instruction"), ("judge", "instruction")])
+    said = next(found)
+    world.score = spent
+    with pytest.raises(BudgetSpent):
+        next(found)
+    assert sorted(brought(said).values(), key=str) == [0.3, None]
+
+
+def spent(*_, **__):
+    raise BudgetSpent
+
+
+def test_what_is_taken_apart_is_what_ships_which_need_not_be_the_best(bench, three):
+    cheap = three.with_prompt("say", instruction="A.")
+    best = cheap.with_prompt("find", instruction="B.")
+    worth = {three: 0.2, cheap: 0.5, best: 0.6}
+    world = bench(lambda candidate, example: worth[candidate], given=three, dev=10)
+    world.score([three, cheap, best])
+    shipping = lambda: next(score for score in world.known if score.candidate == cheap)  # noqa: E731
+    *_, found = taken_apart(world, Pools(three), shipping)
+    assert brought(found) == {("say", "instruction"): 0.3}
+
+
 def test_of_the_student_there_is_nothing_to_take_out(apart):
-    found, world = apart({})
-    assert (found, len(world.recorded)) == ([], 1)
+    stages, world = apart({})
+    assert (stages, len(world.recorded)) == ([[]], 1)
 
 
 def test_a_part_that_the_others_cannot_do_without_is_said_without_a_number(bench, make_student):
@@ -94,4 +130,5 @@ def test_a_part_that_the_others_cannot_do_without_is_said_without_a_number(bench
     world.score([student, best])
     pools = Pools(student)
     pools.add(parts_of(best), "writer")
-    assert brought(taken_apart(world, pools)) == {("self", "instruction"): 1.0, ("self", "format"): None}
+    *_, found = taken_apart(world, pools, lambda: world.known[0])
+    assert brought(found) == {("self", "instruction"): 1.0, ("self", "format"): None}

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import mean
 
 import pytest
 from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
@@ -21,8 +23,10 @@ from burnish.teleprompters import (
     Teleprompter,
 )
 from burnish.teleprompters.base import Forecast
+from burnish.teleprompters.joint.joint import LEAST_TOLD, SLICE
 from burnish.teleprompters.joint.objectives import Cost, PromptTokens
 from burnish.teleprompters.joint.parts import changed
+from burnish.teleprompters.joint.race import Paired
 from burnish.teleprompters.token_cost import prompt_tokens
 
 SLOWLY = "and take all the time that you need to do it well."  # longer than what the student says
@@ -168,7 +172,9 @@ def test_where_several_lms_can_run_the_program_they_are_tried(bench, writes):
     assert [part["kind"] for part in world.kept["joint"]["parts"]] == ["lm"]
 
 
-@pytest.mark.parametrize("race", [Halving(), Hyperband(first=4), NoRace()], ids=lambda race: type(race).__name__)
+@pytest.mark.parametrize(
+    "race", [Paired(), Halving(), Hyperband(first=4), NoRace()], ids=lambda race: type(race).__name__
+)
 def test_any_race_finds_what_is_clearly_best(bench, writes, race):
     world = bench(dev=24, budget=2000)
     run(only(writes("Do 10.", "Do 90.", "Do 40."), race=race), world)
@@ -187,6 +193,32 @@ def test_any_sampler_puts_parts_together(bench, three, quality, sampler):
 
 
 # money and ends
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (2000, SLICE * 1000),  # there are two arms: this one, and recombination
+        (100, LEAST_TOLD * 8),
+        (30, 30),
+    ],
+)
+def test_an_arm_is_told_that_it_has_a_slice_of_its_share_but_enough_to_begin_with_and_no_more_than_there_is(
+    bench, left, told
+):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Looks(Teleprompter):
+        def search(self, bench):
+            seen.append(bench.remaining.expected)
+            yield Round("looked")
+
+        def forecast(self, sizes):
+            return Forecast(0, 0, "looks")
+
+    run(only(Looks()), bench(dev=20, budget=20 + left))
+    assert seen[0] == told
 
 
 @pytest.mark.parametrize("budget", [1, 19, 20, 25, 40, 59, 60, 61, 75, 90, 119, 120, 150, 200, 333, 500, 1000])
@@ -265,7 +297,7 @@ def test_every_search_that_takes_part_gets_to_score_something(bench, three, nois
 # a typical run
 
 
-def typical(bench, noisy, seed, dev=60, noting=lambda done, world: None, **options):
+def typical(bench, noisy, seed, dev=60, noting=lambda done, world: None, joint=None, **options):
     """The search as it comes on a noisy world: instructions of random quality, demonstrations that help a little."""
 
     def truth(candidate):
@@ -275,13 +307,24 @@ def typical(bench, noisy, seed, dev=60, noting=lambda done, world: None, **optio
 
     writer = lambda prompt, draw: f"<instruction>Do {draw * 7919 % 100}.</instruction>"  # noqa: E731
     world = bench(noisy(truth, seed), dev=dev, pool=60, reply_of=writer, **options)
-    run(Joint(), world, noting)
+    run(joint or Joint(), world, noting)
     return world
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_at_most_half_of_the_evaluations_go_to_what_was_dropped_or_looked_at_again(bench, noisy, seed):
+def test_what_is_dropped_has_seen_a_third_of_the_rows_at_most_on_average(bench, noisy, seed):
     world = typical(bench, noisy, seed, budget=1500)
+    kept, rows = {score.candidate for score, *_ in world.recorded}, set(world.dev)
+    seen = Counter(candidate for candidate, row in world.executed if row in rows and candidate not in kept)
+    assert len(seen) > 20
+    assert mean(seen.values()) <= len(rows) / 3
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_with_a_race_that_answers_for_chance_half_of_the_evaluations_at_most_go_to_what_was_dropped_or_looked_at_again(
+    bench, noisy, seed
+):
+    world = typical(bench, noisy, seed, joint=Joint(race=Paired()), budget=1500)
     kept = {score.candidate for score, origin, _ in world.recorded if not (origin and origin.move == "taken out")}
     lost = sum(candidate not in kept for candidate, _ in world.executed)
     assert lost <= len(world.executed) / 2, f"{lost} of {len(world.executed)}"
@@ -323,7 +366,8 @@ def test_what_ships_is_what_the_rule_picks_of_the_front(priced, three):
     run(only(*searches(three), objectives=(PromptTokens(),), rule=cheapest), world)
     front = shown[-1]
     assert world.chosen == min(front, key=lambda point: point.costs).score.candidate != best(world)
-    assert world.kept["joint"]["front"] == [point.to_json([PromptTokens()]) for point in front]
+    assert world.kept["joint"]["front"] == [point.to_json() for point in front]
+    assert world.kept["joint"]["objectives"] == [{"name": "PromptTokens", "unit": "tokens"}]
     costs = [prompt_tokens(score.candidate) for score in world.known]
     assert front[0].score.mean == world.known[0].mean
     assert min(point.costs[0] for point in front) == min(costs)
@@ -333,7 +377,7 @@ def test_without_objectives_the_best_ships_and_no_front_is_said(priced, three):
     world = priced()
     run(only(*searches(three)), world)
     assert world.chosen is None
-    assert "front" not in world.kept["joint"]
+    assert set(world.kept["joint"]) == {"portfolio", "parts"}
 
 
 def test_the_parts_that_are_said_are_those_of_what_ships(priced, three):
@@ -353,5 +397,6 @@ def test_a_cost_of_ones_own_counts_like_any_other(priced, three):
 
     world = priced()
     run(only(*searches(three), objectives=(Instructed(),), rule=lambda points: points[-1]), world)
-    assert [point["instructions"] for point in world.kept["joint"]["front"]] == [3.0, 2.0, 1.0, 0.0]
+    assert world.kept["joint"]["objectives"] == [{"name": "Instructed", "unit": "instructions"}]
+    assert [point["costs"] for point in world.kept["joint"]["front"]] == [[3.0], [2.0], [1.0], [0.0]]
     assert world.chosen == three

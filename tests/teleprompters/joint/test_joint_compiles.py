@@ -156,15 +156,16 @@ def test_equal_runs_write_equal_bytes_at_any_concurrency(compiled, tmp_path, mon
 def test_what_ships_with_objectives_is_what_the_rule_picks_and_the_file_holds_the_front(compiled):
     made, _ = compiled(1500, Joint(objectives=(PromptTokens(), Dollars())), price=b.Price(1.0, 2.0))
     front = joint_findings(made)["front"]
-    assert {"candidate", "dev", "tokens", "dollars a thousand"} == set(front[0])
+    assert joint_findings(made)["objectives"] == [
+        {"name": "PromptTokens", "unit": "tokens"},
+        {"name": "Dollars", "unit": "dollars a thousand"},
+    ]
+    assert all(set(point) == {"candidate", "dev", "costs"} and len(point["costs"]) == 2 for point in front)
     picked = made.document["evidence"]["lineage"][-1]["candidate"]
     assert picked in {point["candidate"] for point in front}
     assert [point["dev"] for point in front] == sorted((point["dev"] for point in front), reverse=True)
-    best = front[0]
-    assert all(
-        point["tokens"] < best["tokens"] or point["dollars a thousand"] < best["dollars a thousand"]
-        for point in front[1:]
-    )
+    tokens, dollars = front[0]["costs"]
+    assert all(point["costs"][0] < tokens or point["costs"][1] < dollars for point in front[1:])
     if len(front) > 1:
         assert re.search(r"score against cost \(mean score on dev, [^)]*tokens[^)]*\):", show(made.document))
 

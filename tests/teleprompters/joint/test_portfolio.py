@@ -79,7 +79,7 @@ def test_an_arm_that_begins_to_bring_something_is_found_out():
 rates = st.lists(st.sampled_from([0.0, 1e-4, 1e-3, 0.1]), min_size=1, max_size=6)
 
 
-@given(rates, st.lists(st.integers(1, 300), min_size=1, max_size=40))
+@given(rates, st.lists(st.integers(0, 300), min_size=1, max_size=40))
 def test_shares_add_up_to_one_and_what_is_owed_to_nothing(given, costs):
     arms = {f"arm {number}": rate for number, rate in enumerate(given)}
     portfolio = Portfolio(list(arms))
@@ -98,6 +98,15 @@ def test_only_arms_that_wait_are_asked(given, bits):
     arms = [f"arm {number}" for number in range(len(given))]
     waiting = [name for number, name in enumerate(arms) if bits >> number & 1] or arms[:1]
     assert Portfolio(arms).next(waiting) == waiting[0]
+
+
+def test_a_turn_that_is_free_is_charged_with_the_least_and_said_to_have_cost_nothing():
+    portfolio = Portfolio(["free", "dear"])
+    portfolio.settle("free", 0, 0.5, least=8)
+    assert (portfolio.accounts["free"].calls, portfolio.accounts["free"].rate) == (0, 0.5 / 8)
+    assert portfolio.next(["free", "dear"]) == "dear", "or it would have all turns"
+    portfolio.settle("dear", 30, 0.0, least=8)
+    assert (portfolio.accounts["dear"].calls, portfolio.accounts["dear"].lately[-1]) == (30, (30, 0.0))
 
 
 def test_what_each_arm_cost_and_brought_is_said_in_the_order_of_the_arms():

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from burnish.teleprompters.base import Origin
 from burnish.teleprompters.joint.arm_bench import Made
 from burnish.teleprompters.joint.objectives import Cost, PromptTokens
-from burnish.teleprompters.joint.race import Halving, Hyperband, NoRace, Paired
+from burnish.teleprompters.joint.race import Halving, Hyperband, NoRace, Paired, Pocock, Race
 from burnish.teleprompters.joint.track import Track
 
 ORIGIN = Origin("test", "made")
 
 
-def track_of(world, race=None, objectives=()):
+def track_of(world, race=None, objectives=(), **options):
     """A track on a bench where the student was scored."""
     world.score([world.student])
-    return Track(world, race or Paired(first=8), lambda score: score.mean, objectives)
+    return Track(world, race or Paired(first=8), lambda score: score.mean, objectives, **options)
 
 
 def made(world, *numbers):
@@ -79,7 +79,9 @@ def test_a_candidate_that_is_dropped_was_seen_and_has_raced(bench):
     assert track.has_raced(world.student)
 
 
-@pytest.mark.parametrize("race", [Paired(), Halving(), Hyperband(), NoRace()], ids=lambda race: type(race).__name__)
+@pytest.mark.parametrize(
+    "race", [Pocock(), Paired(), Halving(), Hyperband(), NoRace()], ids=lambda race: type(race).__name__
+)
 def test_the_best_of_a_race_is_scored_on_all_of_dev_whatever_the_race(bench, race):
     world = bench(dev=40)
     track = track_of(world, race)
@@ -106,6 +108,42 @@ def test_a_race_that_the_money_cannot_see_through_is_not_begun(bench):
     assert recorded(world) == []
 
 
+def test_what_is_set_aside_is_not_raced_away(bench):
+    world = bench(lambda candidate, example: 0.5, dev=32, budget=32 + 100)
+    track = track_of(world, aside=lambda: 40)
+    assert (track.left, track.has_room) == (60, True)
+    track.run(made(world, 61, 62, 63))
+    assert recorded(world) == ["Do 61."]
+    assert (world.budget >= 40, track.has_room) == (True, False)
+    before = world.budget
+    track.run(made(world, 64))
+    assert world.budget == before, "and where nothing can be seen through, no race begins"
+
+
+def test_what_is_set_aside_may_change_and_more_than_there_is_leaves_nothing(bench):
+    world, aside = bench(dev=32, budget=32 + 100), [0]
+    track = track_of(world, aside=lambda: aside[0])
+    assert (track.left, track.has_room) == (100, True)
+    for aside[0], left in ((68, 32), (69, 31), (500, 0)):
+        assert (track.left, track.has_room) == (left, left >= 32)
+
+
+def test_a_race_is_told_when_it_will_look_and_how_many_there_are(bench):
+    told = []
+
+    @dataclass(frozen=True)
+    class Looking(Race):
+        first: int | None = 8
+
+        def staying(self, field):
+            told.append((field.looks, field.rivals, len(field.runners[0])))
+            return field.ranking
+
+    world = bench(dev=40)
+    track_of(world, Looking()).run(made(world, 10, 90))
+    assert told == [((8, 16, 32), 3, 8), ((8, 16, 32), 3, 16), ((8, 16, 32), 3, 32)]
+
+
 def test_where_the_money_does_for_some_the_first_of_them_go_on(bench):
     world = bench(lambda candidate, example: 0.5, dev=32, budget=32 + 40)
     track_of(world).run(made(world, 61, 62, 63, 64))
@@ -116,7 +154,7 @@ def test_where_the_money_does_for_some_the_first_of_them_go_on(bench):
 @given(
     st.integers(0, 400),
     st.lists(st.integers(1, 99), min_size=1, max_size=8, unique=True),
-    st.sampled_from([Paired(first=8), Halving(first=4), Hyperband(first=4), NoRace()]),
+    st.sampled_from([Pocock(first=8), Paired(first=8), Halving(first=4), Hyperband(first=4), NoRace()]),
 )
 def test_no_race_asks_for_more_than_there_is(bench, noisy, quality, left, numbers, race):
     world = bench(noisy(quality), dev=30, budget=30 + left)
