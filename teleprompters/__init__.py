@@ -13,6 +13,7 @@ _HOMES = {
     "APOMetaPrompts": "apo_expand",
     "CurriculumICL": "curriculum",
     "Demonstrations": "demonstrations.demonstrations",
+    "Dollars": "joint.objectives",
     "Exemplars": "opro_trajectory",
     "Expansion": "apo_expand",
     "Filtering": "bandits",
@@ -23,14 +24,17 @@ _HOMES = {
     "IterativeAPE": "iterative_ape",
     "Joint": "joint.joint",
     "LabelNoise": "demonstrations.label_noise",
+    "Latency": "joint.objectives",
     "NoRace": "joint.race",
     "OPRO": "opro",
     "Origin": "base",
     "Outcome": "base",
     "Paired": "joint.race",
     "Planning": "prompt_agent_tree",
+    "Pocock": "joint.race",
     "PromptAgent": "prompt_agent",
     "PromptAgentMetaPrompts": "prompt_agent_transition",
+    "PromptTokens": "joint.objectives",
     "RandomDemos": "random_demos",
     "Round": "base",
     "Score": "base",
@@ -80,10 +84,14 @@ if TYPE_CHECKING:
     from .instruction_search import InstructionSearch as InstructionSearch
     from .iterative_ape import IterativeAPE as IterativeAPE
     from .joint.joint import Joint as Joint
+    from .joint.objectives import Dollars as Dollars
+    from .joint.objectives import Latency as Latency
+    from .joint.objectives import PromptTokens as PromptTokens
     from .joint.race import Halving as Halving
     from .joint.race import Hyperband as Hyperband
     from .joint.race import NoRace as NoRace
     from .joint.race import Paired as Paired
+    from .joint.race import Pocock as Pocock
     from .opro import OPRO as OPRO
     from .opro_trajectory import Exemplars as Exemplars
     from .opro_trajectory import Shown as Shown

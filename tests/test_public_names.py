@@ -71,7 +71,7 @@ def test_every_public_name_resolves(name: str) -> None:
 
 
 def test_what_a_joint_search_is_set_up_with_is_among_the_teleprompters() -> None:
-    names = {"Halving", "Hyperband", "Joint", "NoRace", "Paired"}
+    names = {"Halving", "Hyperband", "Joint", "NoRace", "Paired", "Pocock", "PromptTokens", "Dollars", "Latency"}
     assert names <= set(burnish.teleprompters.__all__)
     assert [name for name in names if getattr(burnish.teleprompters, name).__name__ != name] == []
 

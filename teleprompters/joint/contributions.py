@@ -12,44 +12,57 @@ from .parts import Kind, Pools, Slot, changed, parts_of, renders, with_parts
 _DEAREST: tuple[Kind, ...] = ("demonstrations", "lm", "instruction", "settings", "format", "position")
 
 
-def taken_apart(bench: Workbench, pools: Pools, shipping: Callable[[], Score]) -> Iterator[list[JSON]]:
-    """One entry for each part of what ships that is not the student's, as far as the money goes; all of them anew after
-    each score, so that a budget that ends here loses none.
+class TakenApart:
+    """What ships without each of its parts that are not the student's, as far as the money goes.
 
-    Its predictor, kind and source; the mean score on dev with it and without it. Where a candidate without it does as
-    well, and is shorter, this one ships; then its own parts are taken out.
-    Scores are those of the rows that the parts were chosen on, so they flatter. shipping: what would ship now.
+    shipping: what would ship now. When this changes, all is to be found out anew.
+    Scores are those of the rows that the parts were chosen on, so they flatter.
     """
-    own, best = parts_of(bench.student), shipping()
-    means: dict[Slot, float | None] = {}
-    while True:
-        parts = changed(bench.student, best.candidate)
-        slots = sorted(parts, key=_dearest_first)
-        yield [
+
+    def __init__(self, bench: Workbench, pools: Pools, shipping: Callable[[], Score]) -> None:
+        self._bench, self._pools, self._shipping = bench, pools, shipping
+        self._best = shipping()
+        self._without: dict[Slot, float | None] = {}
+
+    @property
+    def waiting(self) -> list[Slot]:
+        """Parts that were not taken out yet, those first that cost most to run."""
+        if (ships := self._shipping()).candidate != self._best.candidate:
+            self._best, self._without = ships, {}
+        parts = changed(self._bench.student, self._best.candidate)
+        return sorted((slot for slot in parts if slot not in self._without), key=_dearest_first)
+
+    def out(self) -> Iterator[Slot]:
+        """Takes one after the other out. Where what is left does as well, and is shorter, this ships instead; then its
+        own parts are taken out."""
+        own = parts_of(self._bench.student)
+        while waiting := self.waiting:
+            slot, best = waiting[0], self._best.candidate
+            without = self._scored(with_parts(best, {slot: own[slot]}), best, slot)
+            self._without[slot] = without
+            yield slot
+
+    def to_json(self) -> list[JSON]:
+        """Of each part its predictor, kind and source, and the mean score on dev with it and without it."""
+        waiting = self.waiting
+        parts = changed(self._bench.student, self._best.candidate)
+        return [
             {
                 "predictor": slot.predictor,
                 "kind": slot.kind,
-                "source": pools.source(slot, parts[slot]),
-                "with": best.mean,
-                "without": means.get(slot),
+                "source": self._pools.source(slot, parts[slot]),
+                "with": self._best.mean,
+                "without": None if slot in waiting else self._without[slot],
             }
-            for slot in slots
+            for slot in sorted(parts, key=_dearest_first)
         ]
-        waiting = [slot for slot in slots if slot not in means]
-        if not waiting:
-            return
-        without = with_parts(best.candidate, {waiting[0]: own[waiting[0]]})
-        means[waiting[0]] = _mean(bench, without, best.candidate, waiting[0])
-        if (ships := shipping()).candidate != best.candidate:
-            best, means = ships, {}
 
-
-def _mean(bench: Workbench, candidate: Candidate, best: Candidate, slot: Slot) -> float | None:
-    """None where the candidate cannot be written, or not be paid for."""
-    if renders(candidate) or bench.remaining.expected < len(bench.dev):
-        return None
-    origin = Origin("Joint", "taken out", {"part": str(slot)})
-    return bench.score([candidate], origin=origin, parents=[best])[0].mean
+    def _scored(self, candidate: Candidate, best: Candidate, slot: Slot) -> float | None:
+        """None where the candidate cannot be written, or not be paid for."""
+        if renders(candidate) or self._bench.remaining.expected < len(self._bench.dev):
+            return None
+        origin = Origin("Joint", "taken out", {"part": str(slot)})
+        return self._bench.score([candidate], origin=origin, parents=[best])[0].mean
 
 
 def _dearest_first(slot: Slot) -> int:

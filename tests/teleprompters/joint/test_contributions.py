@@ -4,9 +4,17 @@ import pytest
 
 from burnish.signatures.errors import BudgetSpent
 from burnish.signatures.prompt import Demo
-from burnish.teleprompters.joint.contributions import taken_apart
+from burnish.teleprompters.joint.contributions import TakenApart
 from burnish.teleprompters.joint.parts import Pools, changed, parts_of
 from burnish.teleprompters.token_cost import prompt_tokens
+
+
+def taken_apart(bench, pools, shipping):
+    """What is said at first, and after each part that is taken out."""
+    apart = TakenApart(bench, pools, shipping)
+    yield apart.to_json()
+    for _ in apart.out():
+        yield apart.to_json()
 
 
 @pytest.fixture

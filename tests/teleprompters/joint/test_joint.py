@@ -23,7 +23,7 @@ from burnish.teleprompters import (
     Teleprompter,
 )
 from burnish.teleprompters.base import Forecast
-from burnish.teleprompters.joint.joint import LEAST_TOLD, SLICE
+from burnish.teleprompters.joint.course import LEAST_TOLD, SLICE
 from burnish.teleprompters.joint.objectives import Cost, PromptTokens
 from burnish.teleprompters.joint.parts import changed
 from burnish.teleprompters.joint.race import Paired
