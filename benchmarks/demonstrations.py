@@ -62,7 +62,7 @@ REPLIES = HERE / "recorded" / "demonstrations.jsonl.xz"
 MINUTES = HERE / "recorded" / "demonstrations_minutes.json"
 
 SMALL, LARGER = "local/smollm2-135m-instruct", "local/qwen2.5-coder-0.5b-instruct"
-BUDGET = 800  # calls, of all kinds
+BUDGET = 800  # calls, of all kinds; half of it for the larger model
 POOL, DEV, HOLDOUT = 60, 20, 80  # rows
 K = 4  # demonstrations
 YARDSTICK = "best of 10 random"
@@ -73,7 +73,7 @@ class Task:
     """A task by its data file, with the model that runs it.
 
     classes: whether answers are a few labels, which some of the methods need. is_taught: curricula are part of it.
-    only: the pairs beside the yardstick, where not all are run.
+    only: the pairs beside the yardstick, where not all are run. calls: the budget of each pair.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Task:
     classes: bool = False
     is_taught: bool = False
     only: tuple[str, ...] = ()
+    calls: int = BUDGET
 
     @property
     def program(self) -> object:
@@ -122,7 +123,7 @@ TASKS = (
     Task("sentiment", *SENTIMENT, classes=True, is_taught=True),
     Task("larger animal", "larger_animal.jsonl", "animals", "larger", "Name the larger animal.", is_taught=True),
     Task("plural", "singular_to_plural.jsonl", "singular", "plural", "Write the plural."),
-    Task("sentiment, 0.5b", *SENTIMENT, model=LARGER, classes=True, only=FOR_THE_LARGER),
+    Task("sentiment, 0.5b", *SENTIMENT, model=LARGER, classes=True, only=FOR_THE_LARGER, calls=400),
 )
 
 
@@ -208,7 +209,7 @@ class Against:
         return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
-def run(task: Task, name: str, search: b.Teleprompter, calls: int) -> Result:
+def run(task: Task, name: str, search: b.Teleprompter) -> Result:
     """One compile under the budget; then the held-out rows, with what the search found best whatever the verdict."""
     holdout = task.rows(POOL + DEV, HOLDOUT)
     metric = b.normalized_match(task.output)
@@ -221,7 +222,7 @@ def run(task: Task, name: str, search: b.Teleprompter, calls: int) -> Result:
             metric=metric,
             lm=task.lm,
             teleprompter=search,
-            budget=b.Budget(calls=calls),
+            budget=b.Budget(calls=task.calls),
             run_dir=folder,
             progress=False,
         )
@@ -296,7 +297,6 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="ask the models and record their replies")
     parser.add_argument("--task", choices=[task.name for task in TASKS], help="this task only")
     parser.add_argument("--pair", action="append", help="this pair only; may be repeated")
-    parser.add_argument("--calls", type=int, default=BUDGET, help=f"the budget of each pair (default: {BUDGET})")
     given = parser.parse_args()
     known = {name for task in TASKS for name in pairs(task)}
     if unknown := set(given.pair or ()) - known:
@@ -311,7 +311,7 @@ def main() -> None:
                 if given.pair and name not in given.pair:
                     continue
                 started = time.monotonic()
-                results.append(run(task, name, search, given.calls))
+                results.append(run(task, name, search))
                 if given.record:
                     _note(f"{task.name}: {name}", (time.monotonic() - started) / 60)
                     print(f"{task.name}: {name}: {100 * results[-1].mean:.1f}", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 from pathlib import Path
+from typing import Any
 
 from burnish.compiler.lm.request import Request
 from burnish.compiler.lm.store import JSONStore
@@ -17,8 +18,7 @@ def play(recorded: Path, cache: Path) -> int:
     with lzma.open(recorded, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            asked = row["request"]
-            rows[Request(asked["kind"], asked["endpoint"], asked["body"], asked["index"]).key] = row
+            rows[row.pop("key") if "key" in row else _key(row["request"])] = row
     store.set_many(rows.items())
     store.close()
     return len(rows)
@@ -31,6 +31,12 @@ def record(cache: Path, recorded: Path) -> int:
     store.close()
     recorded.parent.mkdir(parents=True, exist_ok=True)
     with lzma.open(recorded, "wt", encoding="utf-8", preset=9) as lines:
-        for row in rows.values():
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        for key, row in rows.items():
+            # The tokens of a text are kept without a request that tells their key.
+            kept = row if "request" in row else {**row, "key": key}
+            lines.write(json.dumps(kept, ensure_ascii=False) + "\n")
     return len(rows)
+
+
+def _key(asked: dict[str, Any]) -> str:
+    return Request(asked["kind"], asked["endpoint"], asked["body"], asked["index"]).key
