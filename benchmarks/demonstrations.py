@@ -174,7 +174,8 @@ class Result:
     """What a pair ended with: its scores on the held-out rows, and the calls of the compile.
 
     shows: how many demonstrations, "rule", or "none" where no set beat the bare program on dev, which is scored then.
-    orders: of a curriculum, the means on dev of the orders that it compared, set by set.
+    orders: of a curriculum, the means on dev of the orders that it compared, set by set. won: the order that the file
+    of what was found says it has.
     """
 
     task: str
@@ -183,6 +184,7 @@ class Result:
     calls: int
     shows: str
     orders: tuple[Mapping[str, float], ...] = ()
+    won: str = ""
 
     @property
     def mean(self) -> float:
@@ -235,7 +237,8 @@ def run(task: Task, name: str, search: b.Teleprompter) -> Result:
     spent = sum(account["calls"] for account in document["evidence"]["spent"].values())
     (predictor,) = found.document["predictors"].values()
     shows = "rule" if predictor["source"].get("rule") else str(len(predictor["source"]["demos"]) or "none")
-    return Result(task.name, name, scored.scores, spent, shows, orders)
+    won = document["evidence"]["lineage"][-1]["detail"].get("order", "") if orders else ""
+    return Result(task.name, name, scored.scores, spent, shows, orders, won)
 
 
 def _orders(events: Path) -> tuple[Mapping[str, float], ...]:
@@ -269,7 +272,11 @@ def report(task: str, results: Sequence[Result], minutes: Mapping[str, float]) -
         lines.append((*cells, *shown, against.verdict))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-    taught = [f"{one.pair}, on dev: {_shown(one.orders)}." for one in results if one.orders]
+    taught = [
+        f"{one.pair}, on dev: {_shown(one.orders)}. The order of what it found, by its file: {one.won}."
+        for one in results
+        if one.orders
+    ]
     said = [] if yardstick is None or not others else [_sentence(judged, len(yardstick.scores))]
     return "\n".join([f"{task}:", "", *table, "", *said, *taught])
 

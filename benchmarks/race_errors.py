@@ -1,12 +1,13 @@
 """Does a race keep the error that it states, and how many rows does it take to drop what is worse?
 
-    python benchmarks/race_errors.py            1000 runs of each kind: about two minutes
+    python benchmarks/race_errors.py            1000 runs of each kind: some minutes
     python benchmarks/race_errors.py --quick    100 runs
 
-Null: 50 candidates that are all right on a row with the same chance come one after the other, a few in a race, and are
-compared with the best so far after every block, as `Joint` does it. Whoever is dropped is dropped wrongly. Beside the
-race stand tests at p < 0.1 after every block, uncorrected: the sign test and Wilcoxon's signed ranks on the same rows.
-Power: one candidate that is worse than the best by so many points runs against it alone.
+One rival: a candidate runs against one that is as good and was not chosen for its luck. Null: 50 candidates that are
+all right on a row with the same chance come one after the other, a few in a race, and are compared with the best so
+far after every block, as `Joint` does it. Whoever is dropped is dropped wrongly. Beside the races stand tests at
+p < 0.1 after every block, uncorrected: the sign test and Wilcoxon's signed ranks on the same rows. Power: one candidate
+that is worse than the best by so many points runs against it alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from simulated import INSTRUCTIONS, SETS, Combination, SimulatedBench, World
 
 from burnish.teleprompters.base import Origin
 from burnish.teleprompters.joint.arm_bench import Made
-from burnish.teleprompters.joint.race import Field, Paired, Race
+from burnish.teleprompters.joint.race import Field, Paired, Pocock, Race
 from burnish.teleprompters.joint.track import Track
 
 ROWS = 100
@@ -78,7 +79,13 @@ class Wilcoxon(Race):
         return 0.5 * math.erfc(sum(differences) / math.sqrt(2 * len(differences)))
 
 
-RACES: dict[str, Race] = {"Paired": Paired(ERROR), "sign test": SignTest(), "Wilcoxon": Wilcoxon()}
+RACES: dict[str, Race] = {
+    "Paired(0.1)": Paired(ERROR),
+    "Pocock(0.1)": Pocock(ERROR),
+    "Pocock(0.6)": Pocock(0.6),
+    "sign test": SignTest(),
+    "Wilcoxon": Wilcoxon(),
+}
 
 
 def dropped(race: Race, seed: int, better: Mapping[Combination, float]) -> list[bool]:
@@ -98,9 +105,10 @@ def rows_until_dropped(race: Race, seed: int, worse: float, rivals: int, rows: i
     """Of one candidate that runs against the best alone; all rows when it is not dropped."""
     world = Flat(rows, seed, {COMBINATIONS[0]: -worse})
     runner, leader = (world.right(one).astype(float).tolist() for one in (COMBINATIONS[0], COMBINATIONS[1]))
-    for seen in race.rungs(rows, 0):
+    rungs = race.rungs(rows, 0)
+    for seen in rungs[:-1]:
         bar = max(leader[:seen], runner[:seen], key=sum)
-        if not race.staying(Field((runner[:seen],), (bar,), rivals)):
+        if not race.staying(Field((runner[:seen],), (bar,), rivals, tuple(rungs[:-1]))):
             return seen
     return rows + 1
 
@@ -111,26 +119,27 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="100 runs")
     chosen = parser.parse_args()
     runs = 100 if chosen.quick else chosen.runs
-    print(f"{CANDIDATES} candidates, {TOGETHER} at a time, on {ROWS} rows; stated error {ERROR:.0%}. {runs} runs.\n")
+    print(f"{CANDIDATES} candidates, {TOGETHER} at a time, on {ROWS} rows. {runs} runs.\n")
     print("dropped wrongly, % of runs ± standard error")
-    print("            an equal one   the best, 5 points ahead   any of the equal ones")
+    print("             against one rival   an equal one of 50   the best, 5 points ahead   any of the equal ones")
     best: dict[Combination, float] = {COMBINATIONS[CANDIDATES // 2]: AHEAD}
     for name, race in RACES.items():
         null = [dropped(race, seed, {}) for seed in range(runs)]
         ahead = [dropped(race, seed, best)[CANDIDATES // 2] for seed in range(runs)]
         each, some = [sum(one) / CANDIDATES for one in null], [float(any(one)) for one in null]
-        shown = [_percent(each), _percent([float(one) for one in ahead]), _percent(some)]
-        print(f"{name:9s} {shown[0]:>15s} {shown[1]:>26s} {shown[2]:>23s}", flush=True)
-    print("\nrows until one that runs against the best is dropped, looking after 24, 48, ...: median, 90th percentile")
-    print("                  " + "".join(f"{100 * worse:8.0f} points worse" for worse in WORSE))
+        alone = [float(rows_until_dropped(race, seed, 0.0, 1, ROWS) <= ROWS) for seed in range(runs)]
+        shown = [_percent(alone), _percent(each), _percent([float(one) for one in ahead]), _percent(some)]
+        print(f"{name:11s} {shown[0]:>18s} {shown[1]:>20s} {shown[2]:>26s} {shown[3]:>23s}", flush=True)
+    print("\nrows until one that runs against the best is dropped, of 400: median, 90th percentile")
+    print("                      " + "".join(f"{100 * worse:8.0f} points worse" for worse in WORSE))
     for name, race in RACES.items():
-        for rivals in RIVALS if name == "Paired" else RIVALS[:1]:
+        for rivals in RIVALS if isinstance(race, Paired) else RIVALS[:1]:
             cells = []
             for worse in WORSE:
                 seen = sorted(rows_until_dropped(race, seed, worse, rivals) for seed in range(runs))
                 cells.append(f"{_rows(seen[runs // 2]):>10s} {_rows(seen[9 * runs // 10]):>10s}")
-            label = f"{name}, {rivals} rivals" if name == "Paired" else name
-            print(f"{label:18s}" + "".join(cells), flush=True)
+            label = f"{name}, {rivals} rivals" if isinstance(race, Paired) else name
+            print(f"{label:22s}" + "".join(cells), flush=True)
 
 
 def _percent(values: Sequence[float]) -> str:
