@@ -134,7 +134,7 @@ def _plan_and_compile(commands: Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument(
             "--teleprompter",
             metavar="NAME",
-            help=f"{', '.join(TELEPROMPTERS)}, or module:attribute (default: random_demos)",
+            help=f"{', '.join(TELEPROMPTERS)}, or module:attribute (default: joint)",
         )
         parser.add_argument(
             "--budget", metavar="LIMITS", help="any of calls=,tokens=,usd=,seconds= (default: calls=2000)"

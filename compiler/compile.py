@@ -25,11 +25,12 @@ from .journal import Journal
 from .metrics import Metric
 from .plan import MIN_PAIRS, Plan, Sizing, make_plan, needed, size_up
 from .progress import Progress
+from .records import STUDENT, EventLog, Record
 from .remeasure import remeasure
 from .run import Run
 from .study import Study
 from .task import Task, prepare
-from .workbench import STUDENT, Bench, EventLog, Record
+from .workbench import Bench
 
 if TYPE_CHECKING:
     from .lm import Client

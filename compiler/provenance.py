@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, digest
+from ..signatures.errors import SchemaError
 from ..teleprompters.token_cost import front, prompt_tokens
+from .records import Record
 from .splits import Splits
 from .task import Task
-from .workbench import Bench, Record
+from .workbench import Bench
 
 # What stands in a report as a part of a prompt, and the fields that it is. Settings have none: they are all the rest.
 PARTS = {
@@ -48,16 +51,18 @@ def parts_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, J
         return []
     means = {record.score.candidate.digest: record.score.mean for record in records if record.is_whole}
     hybrid = records[0].score.candidate
+    previous = hybrid
     rows: list[dict[str, JSON]] = [{"part": "student", "dev": means.get(hybrid.digest)}]
     for name, fields in PARTS.items():
-        previous = hybrid
         for path in hybrid.predictors:
             prompt = finalist.prompt(path)
             hybrid = hybrid.with_prompt(path, **{field: getattr(prompt, field) for field in fields})
         if name == "settings":
             hybrid = finalist
-        if hybrid != previous:
-            rows.append({"part": name, "dev": means.get(hybrid.digest)})
+        with suppress(SchemaError):  # the student's own parts may not go with those of the finalist
+            if hybrid != previous:
+                rows.append({"part": name, "dev": means.get(hybrid.digest)})
+                previous = hybrid
     return rows
 
 

@@ -28,6 +28,7 @@ from .likelihood import Likelihoods, label_distribution, label_logprobs
 from .lm.encoders import encoder_of
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
 from .lm.request import Reply, Request
+from .records import EventLog, Record
 
 if TYPE_CHECKING:
     from .lm import LM
@@ -35,54 +36,7 @@ if TYPE_CHECKING:
 
 ASK_BLOCK = 64  # requests to the optimizer LM admitted together
 
-STUDENT = Origin("student", "as given")
 NO_RUNNERS = ("optimizer", "judge", "encoder")  # roles of LMs that no program runs on
-
-
-@dataclass(frozen=True)
-class Record:
-    """A candidate scored on all of dev (or on a part, then it cannot become the finalist), and where it came from."""
-
-    number: int
-    score: Score
-    origin: Origin
-    parents: tuple[str, ...]
-    spent: Spend
-    is_whole: bool
-    rejected: str = ""
-
-    def to_json(self) -> dict[str, JSON]:
-        return {
-            "number": self.number,
-            "candidate": self.score.candidate.digest,
-            "mean": self.score.mean,
-            "rows": len(self.score.values),
-            "failures": self.score.failures,
-            "teleprompter": self.origin.teleprompter,
-            "move": self.origin.move,
-            "detail": dict(self.origin.detail),
-            "parents": list(self.parents),
-            "spent": {"calls": self.spent.calls, "tokens": self.spent.tokens, "usd": self.spent.usd},
-            **({"rejected": self.rejected} if self.rejected else {}),
-        }
-
-
-class EventLog:
-    """One JSON line an event in the run folder, and how often each event happened. Written anew by every process: a
-    replay repeats the events."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.counts: Counter[str] = Counter()
-        self._file = None if path is None else path.open("w", encoding="utf-8", buffering=1)
-
-    def write(self, event: str, **detail: JSON) -> None:
-        self.counts[event] += 1
-        if self._file is not None:
-            self._file.write(json.dumps({"event": event, **detail}, ensure_ascii=True, default=repr) + "\n")
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 @dataclass

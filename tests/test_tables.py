@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import burnish as b
+import burnish.teleprompters.joint.defaults as searches
 from burnish.teleprompters import Sizes
+from burnish.teleprompters.joint.defaults import proposers_for, selectors_for
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 DEV = 60  # rows, as the pages say
@@ -78,3 +80,21 @@ def test_the_sizes_on_the_page_of_promptagent_are_those_of_the_code():
 def test_what_the_page_of_abo_says_a_budget_buys_is_what_it_buys(calls, dev, pairs, refinements):
     sizing = b.ABO().sizing(calls, pool=1000, dev=dev)
     assert (sizing.candidates, sizing.refinements) == (pairs, refinements)
+
+
+def test_the_arms_on_the_page_of_the_joint_search_are_those_it_has():
+    text = (DOCS / "joint.md").read_text(encoding="utf-8")
+    body = re.search(r"^\| from .*\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", text, re.MULTILINE).group(1)
+    told = []
+    for line in body.splitlines():
+        executions, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        least = 0 if executions == "any" else int(executions)
+        told += [(least, name) for cell in cells for name in re.findall(r"`(.*?)`", cell)]
+    for least in sorted({least for least, _ in told}):
+        for executions in {max(0, least - 1), least}:
+            for predictors in (1, 3):
+                sizes = Sizes(100, DEV, predictors, executions * predictors, encoder=True)
+                arms = (*selectors_for(sizes, None), *proposers_for(sizes))
+                assert len(arms) == sum(executions >= from_ for from_, _ in told)
+                for from_, name in told:
+                    assert (eval(name, vars(searches)) in arms) == (executions >= from_)

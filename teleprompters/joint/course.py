@@ -73,16 +73,12 @@ class Course:
     def turn(self, name: str) -> list[Made]:
         """One turn of an arm: what it makes joins the pools and races; returns what was to race."""
         calls, best = self._bench.spent.calls, self._preference(self._bench.known[0])
-        made = self._arms[name].turn(self._track.incumbent)
-        for one in made:
-            self._pools.add(parts_of(one.candidate), name)
-        entries = self._entries(made)
-        self._track.run(entries)
-        self._tell([one.candidate for one in (*made, *entries)])
-        gain = self._preference(self._bench.known[0]) - best
-        spent = self._bench.spent.calls - calls
-        self._portfolio.settle(name, spent, gain, least=len(self._track.first_block))
-        return entries
+        try:
+            return self._made_and_raced(name)
+        finally:  # also where the budget ends in the middle: the file says who had these calls
+            gain = self._preference(self._bench.known[0]) - best
+            spent = self._bench.spent.calls - calls
+            self._portfolio.settle(name, spent, gain, least=len(self._track.first_block))
 
     def report(self) -> None:
         """What the compiled file says of the search; and what ships, where the best score is not all that counts."""
@@ -92,6 +88,15 @@ class Course:
             findings["objectives"] = [{"name": cost.name, "unit": cost.unit} for cost in self._objectives]
             findings["front"] = [point.to_json() for point in self._track.front()]
         self._bench.keep("joint", findings, in_file=True)
+
+    def _made_and_raced(self, name: str) -> list[Made]:
+        made = self._arms[name].turn(self._track.incumbent)
+        for one in made:
+            self._pools.add(parts_of(one.candidate), name)
+        entries = self._entries(made)
+        self._track.run(entries)
+        self._tell([one.candidate for one in (*made, *entries)])
+        return entries
 
     def _shipping(self) -> Score:
         """What would ship now: the best, or what the rule picks where the best score is not all that counts."""

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...signatures.candidate import Candidate
+from ...signatures.errors import BudgetSpent
 from ...signatures.example import Example
 from ...signatures.formats import FORMATS
 from ...signatures.prompt import POSITIONS, Position
 from ..asking import WARMEST, check_kinds, check_sizes
 from ..base import Forecast, Round, Sizes, Teleprompter, Workbench
 from ..instruction_search import round_of
+from ..random_demos import RandomDemos
 from .arms import Variation, named
 from .course import Course
 from .defaults import proposers_for, selectors_for
@@ -89,6 +91,13 @@ class Joint(Teleprompter):
         bench.score([bench.student])
         course = Course(bench, self._study(bench), self.race, self.preference, self.objectives, self.rule)
         course.begin(self._fitting(bench), self._variations(bench), self.batch)
+        try:
+            yield from self._turns(bench, course)
+        except BudgetSpent:
+            course.report()  # what was scored whole since the last turn ended ships, too
+            raise
+
+    def _turns(self, bench: Workbench, course: Course) -> Iterator[Round]:
         while True:
             while (name := course.next_arm()) is not None:
                 entries = course.turn(name)
@@ -114,7 +123,8 @@ class Joint(Teleprompter):
         )
 
     def refusal(self, student: Candidate) -> str:
-        chosen = (*(self.proposers or ()), *(self.selectors or ()))
+        given = () if self.formats is None else (RandomDemos(formats=self.formats),)
+        chosen = (*(self.proposers or ()), *(given if self.selectors is None else self.selectors))
         return next((refused for one in chosen if (refused := one.refusal(student))), "")
 
     def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:

@@ -49,6 +49,7 @@ class Track:
         self._seen: dict[Candidate, int] = {bench.student: len(self.rows)}
         self._raced: set[Candidate] = {bench.student}
         self._races = 0
+        self._costs: dict[tuple[Candidate, tuple[str, ...]], tuple[float, ...]] = {}
 
     @property
     def first_block(self) -> tuple[Example, ...]:
@@ -96,8 +97,8 @@ class Track:
 
     def known(self) -> list[Score]:
         """All that were scored on the first block, with these scores; best on all of dev first, then by estimate."""
-        whole = [score.candidate for score in self._bench.known]
-        others = [self.ran(candidate) for candidate in self._seen if candidate not in set(whole)]
+        whole = dict.fromkeys(score.candidate for score in self._bench.known)
+        others = [self.ran(candidate) for candidate in self._seen if candidate not in whole]
         others.sort(key=lambda ran: -ran.value)
         return self._bench.score([*whole, *(ran.candidate for ran in others)], self.first_block)
 
@@ -108,7 +109,8 @@ class Track:
         """
         bench, total = self._bench, len(self.rows)
         running = list(entries)
-        rivals = len(bench.known) + len(entries)
+        # Also those that were dropped before: who is best by now was chosen among them, on these very rows.
+        rivals = len({*self._seen, *(entry.candidate for entry in entries)})
         rungs = self._race.rungs(total, self._races)
         for rung in rungs:
             running = running[: self._affordable(running, rung)]
@@ -162,7 +164,12 @@ class Track:
         return [(value - low) / (high - low) for value in score.values]
 
     def _point(self, score: Score) -> Point:
-        return Point(score, tuple(cost.of(self._bench, score) for cost in self._objectives))
+        """With its costs, which are reckoned once: outcomes are read from the run folder, and not at all when the budget
+        has ended."""
+        mark = score.candidate, score.examples
+        if mark not in self._costs:
+            self._costs[mark] = tuple(cost.of(self._bench, score) for cost in self._objectives)
+        return Point(score, self._costs[mark])
 
     def _affordable(self, running: Sequence[Made], rung: int) -> int:
         """How many can run this block, if one of two that do is then seen through, and one at least if that one can."""

@@ -400,3 +400,26 @@ def test_a_cost_of_ones_own_counts_like_any_other(priced, three):
     assert world.kept["joint"]["objectives"] == [{"name": "Instructed", "unit": "instructions"}]
     assert [point["costs"] for point in world.kept["joint"]["front"]] == [[3.0], [2.0], [1.0], [0.0]]
     assert world.chosen == three
+
+
+def test_where_the_budget_ends_in_the_middle_of_a_turn_what_was_scored_by_then_ships_and_who_had_the_calls_is_said(
+    bench, writes, quality
+):
+    world = bench(lambda candidate, example: quality(candidate), dev=20)
+    score, choices = world.score, []
+    world.choose = lambda candidate: choices.append(instructions(candidate))
+
+    def ending(candidates, examples=None, **named):
+        scores = score(candidates, examples, **named)
+        if examples is None and any("Do 90." in instructions(one) for one in candidates):
+            raise BudgetSpent
+        return scores
+
+    world.score = ending
+    search = only(writes("Do 40.", "Do 90."), objectives=(PromptTokens(),), rule=lambda points: points[0])
+    with pytest.raises(BudgetSpent):
+        list(search.search(world))
+    assert choices[-1] == ["Do 90."]
+    accounts = {account["arm"]: account for account in world.kept["joint"]["portfolio"]}
+    assert accounts["Writes"]["turns"] == 2
+    assert sum(account["gain"] for account in accounts.values()) == pytest.approx(0.9)

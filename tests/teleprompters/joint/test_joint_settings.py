@@ -99,3 +99,9 @@ def test_what_any_of_its_searches_may_embed_counts():
     assert not Joint(proposers=(Plain(),), selectors=(Plain(),)).embeds_queries
     assert Joint(proposers=(Plain(),), selectors=(Embedding(),)).embeds_queries
     assert Joint(proposers=(Embedding(),), selectors=(Plain(),)).embeds_queries
+
+
+def test_formats_that_cannot_show_the_program_are_refused(make_student):
+    student = make_student("Classify.\nReview: is read\nLabel: is said")
+    assert "'plain'" in Joint(formats=("plain",)).refusal(student)
+    assert Joint().refusal(student) == "", "where plain is tried only if it can be"

@@ -257,6 +257,40 @@ def test_with_objectives_one_that_is_worse_and_dearer_is_dropped(bench):
     assert "Do 95." not in recorded(world)
 
 
+
+def test_what_a_candidate_costs_on_the_same_rows_is_reckoned_once(bench):
+    reckoned = []
+
+    @dataclass(frozen=True)
+    class Counted(Price):
+        def of(self, bench, score):
+            reckoned.append((score.candidate, score.examples))
+            return super().of(bench, score)
+
+    world = bench(dev=32)
+    track = track_of(world, objectives=(Counted(),))
+    track.run(made(world, 40, 60))
+    assert [point.costs for point in track.front()] == [point.costs for point in track.front()]
+    assert len(reckoned) == len(set(reckoned))
+
+
+def test_a_test_answers_for_all_that_the_best_was_chosen_among_also_for_those_that_were_dropped(bench):
+    fields = []
+
+    @dataclass(frozen=True)
+    class Watched(Halving):
+        def staying(self, field):
+            fields.append(field)
+            return super().staying(field)
+
+    world = bench(dev=32)
+    track = track_of(world, Watched(eta=8, first=8))
+    track.run(made(world, *range(10, 18)))
+    assert len(world.known) == 2, "the student, and one of eight"
+    track.run(made(world, 20, 30))
+    assert fields[-1].rivals == 1 + 8 + 2
+
+
 @dataclass(frozen=True)
 class Fake:
     candidate: object
