@@ -77,14 +77,14 @@ class SearchArm(Arm):
 class Variation:
     """Something that the user allows to be otherwise, in all predictors alike: what, and to what."""
 
-    what: Literal["position", "temperature", "lm"]
+    what: Literal["format", "position", "temperature", "lm"]
     value: JSON
 
     def of(self, candidate: Candidate) -> Candidate:
         for path, part in candidate.parts:
             settings = part.settings
-            if self.what == "position":
-                candidate = candidate.with_prompt(path, position=self.value)
+            if self.what in ("format", "position"):
+                candidate = candidate.with_prompt(path, **{self.what: self.value})
                 continue
             if self.what == "lm":
                 settings = replace(settings, role=self.value)
@@ -109,7 +109,8 @@ class Variations(Arm):
 
     def turn(self, incumbent: Candidate) -> list[Made]:
         self._is_done = True
-        origins = {one.of(incumbent): Origin("Joint", one.what, {one.what: one.value}) for one in self._variations}
+        varied = [(one.of(incumbent), Origin("Joint", one.what, {one.what: one.value})) for one in self._variations]
+        origins = {made: origin for made, origin in varied if not renders(made)}
         return [Made(made, incumbent, origin) for made, origin in origins.items() if made != incumbent]
 
 

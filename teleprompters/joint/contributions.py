@@ -23,6 +23,7 @@ class TakenApart:
         self._bench, self._pools, self._shipping = bench, pools, shipping
         self._best = shipping()
         self._without: dict[Slot, float | None] = {}
+        self.executions = 0  # that were spent on it so far
 
     @property
     def waiting(self) -> list[Slot]:
@@ -61,8 +62,11 @@ class TakenApart:
         """None where the candidate cannot be written, or not be paid for."""
         if renders(candidate) or self._bench.remaining.expected < len(self._bench.dev):
             return None
+        left = self._bench.remaining.expected
         origin = Origin("Joint", "taken out", {"part": str(slot)})
-        return self._bench.score([candidate], origin=origin, parents=[best])[0].mean
+        mean = self._bench.score([candidate], origin=origin, parents=[best])[0].mean
+        self.executions += left - self._bench.remaining.expected
+        return mean
 
 
 def _dearest_first(slot: Slot) -> int:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON
+from ...signatures.errors import BurnishError
 from ..base import Score, Teleprompter, Workbench
 from ..demonstrations.supply import apart
 from .arm_bench import ArmBench, Made
 from .arms import Arm, Recombination, SearchArm, Variation, Variations
 from .contributions import TakenApart
 from .objectives import Cost, Rule
-from .parts import Pools, changed, parts_of, renders, with_parts
+from .parts import Kind, Pools, changed, parts_of, renders, with_parts
 from .portfolio import Portfolio
 from .race import Race
 from .study import PartStudy
@@ -22,7 +23,8 @@ from .track import Track
 SLICE = 0.5  # of its share of what is left, that an arm is told it has: what it plans must not outlive its success
 LEAST_TOLD = 6  # first blocks that an arm is told it has, as long as there are so many: with less, none begins anything
 MOST_MOVES = 4  # of what an arm makes in a turn, that are tried beside a best which is no longer what it began from
-MOST_ASIDE = 0.2  # of the executions, for finding out what each part brings
+MOST_ASIDE = 0.15  # of the executions, for finding out what each part brings
+USUAL: tuple[Kind, ...] = ("format", "instruction", "demonstrations")  # parts of a predictor that a search changes
 
 
 class Course:
@@ -39,7 +41,8 @@ class Course:
     ) -> None:
         self._bench, self._study, self._preference = bench, study, preference
         self._objectives, self._rule = objectives, rule
-        self._most_aside = int(MOST_ASIDE * bench.remaining.expected)
+        parts = len(USUAL) * len(bench.student.predictors)
+        self._most_aside = min(int(MOST_ASIDE * bench.remaining.expected), parts * len(bench.dev))
         self._track = Track(bench, race, preference, objectives, self._aside)
         self._pools = Pools(bench.student)
         self._arms: dict[str, Arm] = {}
@@ -66,9 +69,11 @@ class Course:
         self._portfolio = Portfolio(list(self._arms))
 
     def next_arm(self) -> str | None:
-        """Whose turn it is; None where nobody has anything to bring, or no new candidate could be seen through."""
+        """Whose turn it is; None where nobody has anything to bring, no new candidate could be seen through, or the
+        best is right everywhere and nothing else counts."""
         waiting = [name for name, arm in self._arms.items() if not arm.is_done]
-        return self._portfolio.next(waiting) if waiting and self._track.has_room else None
+        is_perfect = not self._objectives and self._bench.known[0].mean >= self._bench.score_range[1]
+        return self._portfolio.next(waiting) if waiting and self._track.has_room and not is_perfect else None
 
     def turn(self, name: str) -> list[Made]:
         """One turn of an arm: what it makes joins the pools and races; returns what was to race."""
@@ -101,11 +106,20 @@ class Course:
     def _shipping(self) -> Score:
         """What would ship now: the best, or what the rule picks where the best score is not all that counts."""
         front = self._track.front()
-        return (self._rule(front) if self._objectives else front[0]).score
+        point = self._rule(front) if self._objectives else front[0]
+        if point not in front:
+            raise BurnishError(
+                f"Joint(rule=...) returned {point!r:.80}, which is none of the points that it was given. Return one of "
+                "them. What was paid for is kept."
+            )
+        return point.score
 
     def _aside(self) -> int:
-        """Executions for taking out what was not taken out yet."""
-        return min(len(self.apart.waiting) * len(self._bench.dev), self._most_aside)
+        """Executions for taking parts out. They are kept from the start: who will be best is not known before."""
+        best, student = self._shipping().candidate, self._bench.student
+        if best != student and not self.apart.waiting:
+            return 0
+        return max(0, self._most_aside - self.apart.executions)
 
     def _told_to(self, arm: str) -> int:
         """Executions that an arm is told it has."""
@@ -118,7 +132,8 @@ class Course:
         entries: dict[Candidate, Made] = {}
         incumbent = self._track.incumbent
         for number, one in enumerate(self._track.best_first(made)):
-            entries.setdefault(one.candidate, one)
+            if not renders(one.candidate):
+                entries.setdefault(one.candidate, one)
             if number >= MOST_MOVES:
                 continue
             beside = with_parts(incumbent, changed(one.parent, one.candidate))

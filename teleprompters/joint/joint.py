@@ -19,7 +19,7 @@ from .course import Course
 from .defaults import proposers_for, selectors_for
 from .objectives import Cost, Rule, one_standard_error
 from .race import Pocock, Race
-from .study import Direction, PartStudy, SamplerMaker, tpe
+from .study import Direction, PartStudy, SamplerMaker, check_maker, tpe
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Joint(Teleprompter):
         the front of scores and costs ships: the cheapest within one standard error of the best, or a function of
         yours from points to one of them. Without objectives the best score ships.
     race: how candidates are dropped: `Pocock`, `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna
-        sampler, is called with `seed=`: a sampler's class, for example. batch: combinations that the study asks for
-        at once.
+        sampler, is called with `seed=` for every trial: a sampler's class, for example. It learns from the values of
+        trials alone: TPE, random and brute force do; NSGA-II and CMA-ES keep what they know elsewhere.
+    batch: combinations that the study asks for at once.
 
     The result depends on the seed alone: turns follow counted calls, never time.
     Raises ValueError on arguments of another kind, unknown formats and positions, and temperatures that servers do not
@@ -86,6 +87,8 @@ class Joint(Teleprompter):
             check_kinds("Joint", temperatures=(temperature, int | float))
             if not 0 <= temperature <= WARMEST:
                 raise ValueError(f"Joint(temperatures={self.temperatures!r}): they lie between 0 and {WARMEST:g}.")
+        if self.sampler is not tpe:  # imports Optuna, which the default need not to be made
+            check_maker(self.sampler)
 
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
@@ -146,14 +149,18 @@ class Joint(Teleprompter):
         """The searches that can work for this program and these rows, by name."""
         student, left = bench.student, bench.remaining.expected
         sizes = Sizes(len(bench.pool), len(bench.dev), len(student.predictors), left, bench.encoder is not None)
-        return [
-            (name, one)
-            for name, one in self._searches(sizes)
-            if not one.refusal(student) and not one.unfit_rows(student, bench.pool)
-        ]
+        fitting = []
+        for name, one in self._searches(sizes):
+            if reason := one.refusal(student) or one.unfit_rows(student, bench.pool):
+                bench.log("search left out", name=name, reason=reason)
+            else:
+                fitting.append((name, one))
+        return fitting
 
     def _variations(self, bench: Workbench) -> list[Variation]:
+        formats = () if self.selectors is None else self.formats or ()  # where none are given, RandomDemos has them
         return [
+            *(Variation("format", name) for name in formats),
             *(Variation("position", position) for position in self.positions),
             *(Variation("temperature", temperature) for temperature in self.temperatures),
             *(Variation("lm", role) for role in bench.task_lms[1:]),

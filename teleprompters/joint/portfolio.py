@@ -40,14 +40,18 @@ class Portfolio:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.accounts = {name: Account(name) for name in names}
+        self._waiting = tuple(names)
 
     def next(self, names: Sequence[str]) -> str:
-        """Of these arms, the one whose turn it is; of equals the one named first."""
+        """Of these arms, which share the calls from now on, the one whose turn it is; of equals the one named first."""
+        self._waiting = tuple(names)
         return max(names, key=lambda name: self.accounts[name].credit)
 
     def share(self, name: str) -> float:
-        """Of the calls to come, as things stand."""
-        rates = [account.rate for account in self.accounts.values()]
+        """Of the calls to come, as things stand; none for an arm that does not wait."""
+        if name not in self._waiting:
+            return 0.0
+        rates = [self.accounts[waiting].rate for waiting in self._waiting]
         even = 1 / len(rates)
         total = sum(rates)
         return even if not total else EXPLORED * even + (1 - EXPLORED) * self.accounts[name].rate / total

@@ -85,6 +85,19 @@ class PartStudy:
         return study
 
 
+def check_maker(make: SamplerMaker) -> None:
+    """Raises ValueError that says what is wanted for what makes no Optuna sampler when it is called with a seed."""
+    from optuna.samplers import BaseSampler
+
+    wanted = "Joint(sampler=...) wants what makes an Optuna sampler, called with seed=: a sampler's class or a function"
+    try:
+        made = make(seed=0)
+    except Exception as error:
+        raise ValueError(f"{wanted}. {make!r:.80} raised {type(error).__name__}: {error}") from error
+    if not isinstance(made, BaseSampler):
+        raise ValueError(f"{wanted}. {make!r:.80} gave {made!r:.80}.")
+
+
 def tpe(seed: int) -> BaseSampler:
     """Optuna's tree-structured Parzen estimator over all parts at once.
 

@@ -107,7 +107,7 @@ class Track:
 
         No more go on to a block than can be seen through to the last row: a score on all rows is what counts.
         """
-        bench, total = self._bench, len(self.rows)
+        total = len(self.rows)
         running = list(entries)
         # Also those that were dropped before: who is best by now was chosen among them, on these very rows.
         rivals = len({*self._seen, *(entry.candidate for entry in entries)})
@@ -164,7 +164,7 @@ class Track:
         return [(value - low) / (high - low) for value in score.values]
 
     def _point(self, score: Score) -> Point:
-        """With its costs, which are reckoned once: outcomes are read from the run folder, and not at all when the budget
+        """With its costs, reckoned once: outcomes are read from the run folder, and not at all when the budget
         has ended."""
         mark = score.candidate, score.examples
         if mark not in self._costs:

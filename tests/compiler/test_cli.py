@@ -152,7 +152,9 @@ def test_help_and_the_error_for_an_unknown_teleprompter_name_all_that_there_are(
     assert f"Known: {', '.join(TELEPROMPTERS)}, or module:attribute" in err
     with pytest.raises(SystemExit):
         main(["plan", "--help"])
-    assert f"{', '.join(TELEPROMPTERS)}, or module:attribute (default: joint)" in " ".join(capsys.readouterr().out.split())
+    assert f"{', '.join(TELEPROMPTERS)}, or module:attribute (default: joint)" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 @pytest.mark.parametrize("name", [*TELEPROMPTERS, "IterativeAPE", "random-demos"])

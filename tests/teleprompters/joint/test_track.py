@@ -257,7 +257,6 @@ def test_with_objectives_one_that_is_worse_and_dearer_is_dropped(bench):
     assert "Do 95." not in recorded(world)
 
 
-
 def test_what_a_candidate_costs_on_the_same_rows_is_reckoned_once(bench):
     reckoned = []
 
