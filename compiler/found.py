@@ -43,7 +43,7 @@ class Found:
             if candidate not in (student, self.finalist):
                 folder.mkdir(exist_ok=True)
                 verdict = no_comparison(NOT_COMPARED, self.task.min_gain)
-                point = self._frozen(student, candidate, verdict).finalist()
+                point = self._frozen(student, candidate, verdict, is_point=True).finalist()
                 point.save(folder / f"{candidate.digest[:12]}.json")
 
     def _front(self) -> list[Candidate]:
@@ -55,15 +55,24 @@ class Found:
         return [candidate for candidate in candidates if candidate.digest in digests]
 
     def _frozen(
-        self, shipped: Candidate, found: Candidate, verdict: Verdict, **more: Mapping[str, Mapping[str, int]]
+        self,
+        shipped: Candidate,
+        found: Candidate,
+        verdict: Verdict,
+        *,
+        is_point: bool = False,
+        **more: Mapping[str, Mapping[str, int]],
     ) -> CompiledProgram:
+        told = {**evidence(self.bench, self.splits, found, self.notes), **more}
+        if is_point:  # these are of what the search ended with
+            told = {name: said for name, said in told.items() if name not in ("findings", "front")}
         runs, finds = (self.task.lms[role_of(candidate)] for candidate in (shipped, found))
         return freeze(
             self.task.program,
             shipped,
             lm=runs.identity(),
             verdict=verdict.to_json(),
-            evidence={**evidence(self.bench, self.splits, found, self.notes), **more},
+            evidence=told,
             provenance=provenance(self.task),
             finalist=None if found == shipped else found,
             finalist_lm=finds.identity(),

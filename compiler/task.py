@@ -126,7 +126,7 @@ def prepare(
     if refusal := search.refusal(read.student):
         raise SchemaError(f"{refusal} Nothing was spent.")
     chosen = budget or Budget.default()
-    _check_prices(chosen, lms)
+    _check_prices(chosen, search, lms)
     splits = split(train, val, held, seed=seed)
     if unfit := search.unfit_rows(read.student, splits.pool):
         raise ExampleError(f"{unfit} Nothing was spent.")
@@ -197,13 +197,21 @@ def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
         )
 
 
-def _check_prices(budget: Budget, lms: Mapping[str, LM]) -> None:
-    for lm in lms.values():
-        if budget.usd is not None and not lm.has_price:
+def _check_prices(budget: Budget, search: Teleprompter, lms: Mapping[str, LM]) -> None:
+    if budget.usd is not None:
+        asks, instead = f"Budget(usd={budget.usd:g})", "give a budget in calls or tokens"
+        asked = list(lms.values())
+    elif search.needs_prices:
+        asks, instead = f"{type(search).__name__}, which counts dollars,", "let it count something else"
+        asked = [lm for role, lm in lms.items() if role not in NO_RUNNERS]
+    else:
+        return
+    for lm in asked:
+        if not lm.has_price:
             raise BudgetError(
-                f"Budget(usd={budget.usd:g}) needs a price for {lm.model!r}, and none is known.\n"
-                f"Pass LM({lm.model!r}, price=Price(input=0.15, output=0.60)) in dollars per million tokens, or give a "
-                "budget in calls or tokens. Nothing was spent."
+                f"{asks} needs a price for {lm.model!r}, and none is known.\n"
+                f"Pass LM({lm.model!r}, price=Price(input=0.15, output=0.60)) in dollars per million tokens, or "
+                f"{instead}. Nothing was spent."
             )
 
 

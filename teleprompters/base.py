@@ -326,6 +326,11 @@ class Teleprompter(ABC):
         return score.mean
 
     @property
+    def needs_prices(self) -> bool:
+        """Whether it compares candidates by dollars, for which each LM that runs them must have a price."""
+        return False
+
+    @property
     def embeds_queries(self) -> bool:
         """Whether a candidate may have a rule that compares vectors, so that each query costs a call to the encoder.
 

@@ -106,7 +106,15 @@ class Course:
     def _shipping(self) -> Score:
         """What would ship now: the best, or what the rule picks where the best score is not all that counts."""
         front = self._track.front()
-        point = self._rule(front) if self._objectives else front[0]
+        if not self._objectives:
+            return front[0].score
+        try:
+            point = self._rule(front)
+        except Exception as error:
+            raise BurnishError(
+                f"Joint(rule=...) raised {type(error).__name__}: {error}. It is given the points of the front, of "
+                "which there may be one, and returns one of them. What was paid for is kept."
+            ) from error
         if point not in front:
             raise BurnishError(
                 f"Joint(rule=...) returned {point!r:.80}, which is none of the points that it was given. Return one of "

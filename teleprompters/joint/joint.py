@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...signatures.candidate import Candidate
 from ...signatures.errors import BudgetSpent
@@ -17,9 +17,18 @@ from ..random_demos import RandomDemos
 from .arms import Variation, named
 from .course import Course
 from .defaults import proposers_for, selectors_for
-from .objectives import Cost, Rule, one_standard_error
+from .objectives import Cost, Dollars, Rule, one_standard_error
 from .race import Pocock, Race
 from .study import Direction, PartStudy, SamplerMaker, check_maker, tpe
+
+LEAST_SCORES = 4  # of candidates on all of dev, that the money should do for
+
+# What settings are tuples of, and how one is written.
+_EACH: dict[str, tuple[type, str]] = {
+    "proposers": (Teleprompter, "APE()"),
+    "selectors": (Teleprompter, "Demonstrations(select=BM25())"),
+    "objectives": (Cost, "PromptTokens()"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,16 @@ class Joint(Teleprompter):
             **{name: (getattr(self, name), Callable) for name in ("rule", "sampler")},
             race=(self.race, Race),
         )
-        for name, kind in (("proposers", Teleprompter), ("selectors", Teleprompter), ("objectives", Cost)):
+        for name, (kind, such_as) in _EACH.items():
             for one in getattr(self, name) or ():
-                check_kinds("Joint", **{name: (one, kind)})
+                if not isinstance(one, kind):
+                    raise ValueError(
+                        f"Joint({name}=...) is a tuple of {kind.__name__}s, such as ({such_as},). {one!r:.80} is none."
+                    )
+                if isinstance(one, Joint):
+                    raise ValueError(f"Joint({name}=...) has a Joint in it. Give its searches to this one instead.")
+        if self.proposers == self.selectors == () and not (self.formats or self.positions or self.temperatures):
+            raise ValueError("Joint(proposers=(), selectors=()) has nothing to search with. Name a search, or neither.")
         for name, known in (("formats", FORMATS), ("positions", POSITIONS)):
             for one in getattr(self, name) or ():
                 if one not in known:
@@ -92,6 +108,9 @@ class Joint(Teleprompter):
 
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
+        if self._is_for_one(bench.remaining.expected, len(bench.dev)):
+            yield from RandomDemos(formats=self.formats).search(bench)
+            return
         course = Course(bench, self._study(bench), self.race, self.preference, self.objectives, self.rule)
         course.begin(self._fitting(bench), self._variations(bench), self.batch)
         try:
@@ -112,7 +131,14 @@ class Joint(Teleprompter):
                 course.report()
             yield round_of(bench, "each part taken out")
 
+    def _is_for_one(self, executions: int, dev: int) -> bool:
+        """Whether the money is too little to share: random sets alone then make the most of it."""
+        return self.proposers is None and self.selectors is None and executions < LEAST_SCORES * dev
+
     def forecast(self, sizes: Sizes) -> Forecast:
+        if self._is_for_one(sizes.executions, sizes.dev):
+            alone = RandomDemos(formats=self.formats).forecast(sizes)
+            return replace(alone, summary=f"Joint, with too little to share among searches: {alone.summary}")
         each = [search.forecast(sizes) for _, search in self._searches(sizes)]
         asks = min(sizes.executions // 2, sum(one.asks for one in each) // max(1, len(each)))
         return Forecast(
@@ -133,6 +159,10 @@ class Joint(Teleprompter):
     def unfit_rows(self, student: Candidate, pool: Sequence[Example]) -> str:
         chosen = (*(self.proposers or ()), *(self.selectors or ()))
         return next((unfit for one in chosen if (unfit := one.unfit_rows(student, pool))), "")
+
+    @property
+    def needs_prices(self) -> bool:
+        return any(isinstance(objective, Dollars) for objective in self.objectives)
 
     @property
     def embeds_queries(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import burnish as b
+from burnish.teleprompters import Dollars, PromptTokens
 from burnish.testing import ScriptedLM
 
 ROWS = b.load_examples([{"q": f"q{n}", "a": "yes" if n % 3 else "no"} for n in range(120)], inputs=["q"])
@@ -103,3 +104,21 @@ def test_the_plan_reckons_with_the_dearest_of_them() -> None:
 def test_equal_runs_write_equal_files(tmp_path: Path) -> None:
     first, second = (_compiled(tmp_path / name, concurrency=n) for name, n in (("one", 1), ("many", 16)))
     assert json.dumps(first.document) == json.dumps(second.document)
+
+
+def test_dollars_as_an_objective_want_a_price_for_every_lm(tmp_path: Path) -> None:
+    lms = {"cheap": ScriptedLM(_weak, price=b.Price(input=1, output=1)), "other": ScriptedLM(_able, model="unpriced")}
+    with pytest.raises(b.BudgetError, match="Joint, which counts dollars, needs a price for 'unpriced'"):
+        _compiled(tmp_path / "run", lm=lms, teleprompter=b.Joint(objectives=(Dollars(),)))
+
+
+def test_the_front_has_a_file_for_each_point_that_runs_and_claims_no_comparison(tmp_path: Path) -> None:
+    compiled = _compiled(tmp_path / "run", teleprompter=b.Joint(objectives=(PromptTokens(),)))
+    points = compiled.evidence["findings"]["joint"]["front"]
+    files = {path.stem: path for path in (tmp_path / "run" / "front").glob("*.json")}
+    student, finalist = compiled.evidence["front"][0]["candidate"], compiled.evidence["lineage"][-1]["candidate"]
+    assert {point["candidate"][:12] for point in points} <= {*files, student[:12], finalist[:12]}
+    for path in files.values():
+        kept = b.CompiledProgram.load(path)
+        assert (kept.verdict.decision, kept.document["holds"]) == ("inconclusive", "finalist")
+        assert "findings" not in kept.evidence

@@ -448,3 +448,9 @@ def test_a_sampler_that_is_none_is_refused_when_the_search_is_made():
         Joint(sampler=lambda seed: "none")
     with pytest.raises(ValueError, match="raised TypeError"):
         Joint(sampler=lambda: None)
+
+
+def test_a_rule_that_raises_is_named(bench, writes):
+    rule = lambda points: points[99]  # noqa: E731
+    with pytest.raises(BurnishError, match=r"Joint\(rule=...\) raised IndexError"):
+        run(only(writes("Do 1."), objectives=(PromptTokens(),), rule=rule), bench(dev=20, budget=500))

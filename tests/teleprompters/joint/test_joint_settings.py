@@ -105,3 +105,23 @@ def test_formats_that_cannot_show_the_program_are_refused(make_student):
     student = make_student("Classify.\nReview: is read\nLabel: is said")
     assert "'plain'" in Joint(formats=("plain",)).refusal(student)
     assert Joint().refusal(student) == "", "where plain is tried only if it can be"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"selectors": (BM25(),)}, r"Joint\(selectors=...\) is a tuple of Teleprompters, such as \(Demonstrations"),
+        ({"objectives": (PromptTokens,)}, r"such as \(PromptTokens\(\),\)"),
+        ({"proposers": (Joint(),)}, "has a Joint in it"),
+        ({"proposers": (), "selectors": ()}, "nothing to search with"),
+    ],
+)
+def test_what_is_no_part_of_a_joint_search_is_said_with_what_would_be(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Joint(**settings)
+
+
+def test_with_too_little_to_share_random_sets_make_the_most_of_it():
+    small, enough = (Joint().forecast(Sizes(100, 20, 1, executions)).summary for executions in (79, 80))
+    assert "too little to share" in small
+    assert "recombination" in enough
