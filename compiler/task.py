@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON
 from ..signatures.errors import BudgetError, BurnishError, ExampleError, LMError, MetricError, SchemaError
 from ..signatures.example import Example
 from ..signatures.json_schema import fits
 from ..teleprompters.base import Teleprompter
+from ..teleprompters.demonstrations.supply import is_shown
 from .budget import Budget
 from .lm.endpoints import SENTENCE_TRANSFORMERS
 from .metrics import Metric, as_metric, check_fields, unlabelled_note
@@ -130,11 +132,12 @@ def prepare(
     splits = split(train, val, held, seed=seed)
     if unfit := search.unfit_rows(read.student, splits.pool):
         raise ExampleError(f"{unfit} Nothing was spent.")
+    shown = _shown_note(read.student, splits)
     given = {"trainset": train, "valset": val, "holdout": held}
     notes = _notes({title: rows for title, rows in given.items() if rows is not None}, (measured, *reported), read)
     return Task(
         program=read,
-        splits=replace(splits, notes=(*notes, *splits.notes)),
+        splits=replace(splits, notes=(*notes, *shown, *splits.notes)),
         metric=measured,
         report_metrics=reported,
         lms=lms,
@@ -247,6 +250,17 @@ def _may_be_none(program: Program, output: str) -> bool:
     """Whether None is an answer that the program declares, and so a label like any other."""
     field = program.fields.get(output)
     return field is not None and fits(field.json_schema, None, field.json_schema.get("$defs", {}))
+
+
+def _shown_note(student: Candidate, splits: Splits) -> list[str]:
+    """That the program already shows rows which it is to be judged by, as one does that was compiled on them before."""
+    dev, held = (sum(is_shown(student, row) for row in rows) for rows in (splits.dev, splits.holdout))
+    if not dev and not held:
+        return []
+    return [
+        f"The program's own demonstrations are rows that it is judged by: {dev} of dev and {held} held out, whose "
+        "scores flatter it. Pass other rows as valset= and holdout=."
+    ]
 
 
 def _version(name: str) -> str:

@@ -47,7 +47,7 @@ def supply_of(
     """
     bare = candidate.with_prompt(predictor, demos=(), rule=None)
     rows = apart(bench, bench.pool)
-    seen = {row for row in rows if _is_shown(bare, row)}
+    seen = {row for row in rows if is_shown(bare, row)}
     schema = bare.prompt(predictor).schema
     labelled = {row: values for row in rows if (values := from_row(row, schema)) is not None}
     rows = [row for row in rows if row not in seen]
@@ -86,7 +86,7 @@ def _traced(
     return shots[:most]
 
 
-def _is_shown(candidate: Candidate, row: Example) -> bool:
+def is_shown(candidate: Candidate, row: Example) -> bool:
     """Whether a fixed demonstration of any predictor has this row's inputs, as far as that predictor is given them.
 
     A rule never picks a demonstration whose inputs are the query's.

@@ -92,3 +92,14 @@ def test_a_size_that_the_budget_does_not_pay_for_is_kept_in_the_file(program, re
     assert evidence["events"]["size cut by the budget"] == 1
     (note,) = [note for note in evidence["notes"] if "steps" in note]
     assert note.startswith("OPRO(steps=200), for self: the budget pays for ")
+
+
+def test_a_program_that_shows_rows_which_it_is_judged_by_is_told_so(notes, reviews):
+    rows = reviews(60)
+    shows = b.Predict("review -> label")
+    assert not any("judged by" in note for note in notes(shows, trainset=rows))
+    shows.demos = [dspy.Example(**row) for row in rows]
+    (note,) = [note for note in notes(shows, trainset=rows) if "judged by" in note]
+    dev, held = (int(word) for word in note.split() if word.isdigit())
+    assert dev >= 10
+    assert held >= 10
