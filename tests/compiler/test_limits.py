@@ -223,10 +223,11 @@ def test_a_run_with_free_cached_replies_goes_on_to_the_file_that_it_would_have_h
     compile_apart, program, review_replies, tmp_path, stop
 ):
     answer = review_replies(better_with_demos)
-    compile_apart("warm", program, ScriptedLM(answer), budget=b.Budget(calls=100))
+    search = b.RandomDemos()  # which goes on when a candidate is right everywhere
+    compile_apart("warm", program, ScriptedLM(answer), budget=b.Budget(calls=100), teleprompter=search)
     for name in ("whole", "stopped"):
         shutil.copytree(tmp_path / "cache warm", tmp_path / f"cache {name}")
-    free = {"budget": b.Budget(calls=200, cached="free"), "concurrency": 1}
+    free = {"budget": b.Budget(calls=200, cached="free"), "concurrency": 1, "teleprompter": search}
     lm = ScriptedLM(answer)
     whole = compile_apart("whole", program, lm, **free)
     assert stop < len(lm.calls) <= 200

@@ -162,7 +162,8 @@ def test_no_token_and_no_dollar_is_spent_beyond_the_budget(
 def test_most_of_a_budget_in_tokens_is_there_for_the_search(compile_apart, program, review_replies, kind):
     one, metric = worlds(program)[kind]
     lm = ScriptedLM(replies(review_replies), max_tokens=20)
-    ran = compile_apart("tokens", one, lm, rows=100, metric=metric, budget=b.Budget(tokens=200_000))
+    budget, search = b.Budget(tokens=200_000), b.RandomDemos()  # which goes on when a candidate is right everywhere
+    ran = compile_apart("tokens", one, lm, rows=100, metric=metric, budget=budget, teleprompter=search)
     assert ran.evidence["candidates"] > 1
     assert ran.tokens > 20_000
 
