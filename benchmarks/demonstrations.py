@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recordings import play, record
+from recordings import Recording, record
 
 import burnish as b
 from burnish.compiler.cli_evaluation import score_file
@@ -58,8 +56,7 @@ from burnish.teleprompters.demonstrations import (
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "examples" / "data"
-REPLIES = HERE / "recorded" / "demonstrations.jsonl.xz"
-MINUTES = HERE / "recorded" / "demonstrations_minutes.json"
+RECORDING = Recording("demonstrations")
 
 SMALL, LARGER = "local/smollm2-135m-instruct", "local/qwen2.5-coder-0.5b-instruct"
 BUDGET = 800  # calls, of all kinds; half of it for the larger model
@@ -308,10 +305,9 @@ def main() -> None:
     known = {name for task in TASKS for name in pairs(task)}
     if unknown := set(given.pair or ()) - known:
         parser.error(f"unknown pairs: {', '.join(sorted(unknown))}. Known are: {', '.join(sorted(known))}.")
-    if not given.record and not REPLIES.exists():
-        parser.exit(1, f"{REPLIES.name} is not recorded yet. Make it with --record.\n")
-    with _cache(given.record) as cache:
-        os.environ["BURNISH_CACHE_DIR"] = str(cache)
+    if not given.record and not RECORDING.replies.exists():
+        parser.exit(1, f"{RECORDING.replies.name} is not recorded yet. Make it with --record.\n")
+    with RECORDING.cache(given.record) as cache:
         for task in [task for task in TASKS if given.task in (None, task.name)]:
             results = []
             for name, search in pairs(task).items():
@@ -320,36 +316,11 @@ def main() -> None:
                 started = time.monotonic()
                 results.append(run(task, name, search))
                 if given.record:
-                    _note(f"{task.name}: {name}", (time.monotonic() - started) / 60)
+                    RECORDING.note(f"{task.name}: {name}", (time.monotonic() - started) / 60)
                     print(f"{task.name}: {name}: {100 * results[-1].mean:.1f}", flush=True)
-            print(f"{report(task.name, results, _minutes())}\n", flush=True)
+            print(f"{report(task.name, results, RECORDING.minutes)}\n", flush=True)
         if given.record:
-            print(f"{record(cache, REPLIES)} replies recorded in {REPLIES.name}")
-
-
-def _note(name: str, minutes: float) -> None:
-    """What was recorded before takes no time when a recording goes on, so the longest time is kept."""
-    earlier = _minutes()
-    kept = {**earlier, name: max(round(minutes, 1), earlier.get(name, 0.0))}
-    MINUTES.parent.mkdir(parents=True, exist_ok=True)
-    MINUTES.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-
-
-def _minutes() -> dict[str, float]:
-    """How long each pair took when its replies were recorded."""
-    return dict(json.loads(MINUTES.read_text("utf-8"))) if MINUTES.exists() else {}
-
-
-@contextmanager
-def _cache(recording: bool) -> Iterator[Path]:
-    """The reply cache to work with. One that is recorded stays, so that a recording can be stopped and gone on with."""
-    if recording:
-        yield Path(".burnish") / "demonstrations"
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        play(REPLIES, Path(folder))
-        os.environ["BURNISH_OFFLINE"] = "1"
-        yield Path(folder)
+            print(f"{record(cache, RECORDING.replies)} replies recorded in {RECORDING.replies.name}")
 
 
 if __name__ == "__main__":

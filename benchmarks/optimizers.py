@@ -14,23 +14,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 
-from recordings import play, record
+from recordings import Recording, record
 
 import burnish as b
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "examples" / "data"
-REPLIES = HERE / "recorded" / "optimizers.jsonl.xz"
-MINUTES = HERE / "recorded" / "optimizers_minutes.json"
+RECORDING = Recording("optimizers")
 
 TASK_LM, WRITER_LM = "local/qwen2.5-coder-0.5b-instruct", "local/qwen2.5-coder-1.5b-instruct"
 BUDGET = 300  # calls, of all kinds
@@ -96,11 +93,10 @@ class Result:
     demonstrations: int
 
 
-def run(task: Task, search: b.Teleprompter, cache: Path) -> b.CompiledProgram:
+def run(task: Task, search: b.Teleprompter) -> b.CompiledProgram:
     """One compile under the budget, with the replies that the cache holds."""
     rows, inputs = task.rows, [task.input]
     pool, dev, held = rows[:POOL], rows[POOL : POOL + DEV], rows[POOL + DEV : POOL + DEV + HOLDOUT]
-    os.environ["BURNISH_CACHE_DIR"] = str(cache)
     with tempfile.TemporaryDirectory() as folder:
         return b.compile(
             task.program,
@@ -165,39 +161,19 @@ def main() -> None:
     parser.add_argument("--search", choices=list(searches()), help="this search only")
     given = parser.parse_args()
     results = []
-    with _cache(given.record) as cache:
+    with RECORDING.cache(given.record) as cache:
         for task in [task for task in TASKS if given.task in (None, task.name)]:
             for name, search in searches().items():
                 if given.search not in (None, name):
                     continue
                 started = time.monotonic()
-                results.append(result(task, name, run(task, search, cache)))
+                results.append(result(task, name, run(task, search)))
                 if given.record:
-                    took, earlier = round((time.monotonic() - started) / 60, 1), _minutes()
-                    # What was recorded before takes no time when a recording goes on.
-                    minutes = {**earlier, f"{task.name}, {name}": max(took, earlier.get(f"{task.name}, {name}", 0.0))}
-                    MINUTES.write_text(json.dumps(minutes, indent=1) + "\n", "utf-8")
+                    RECORDING.note(f"{task.name}, {name}", (time.monotonic() - started) / 60)
                     print(f"{results[-1]}\n", flush=True)
         if given.record:
-            print(f"{record(cache, REPLIES)} replies recorded in {REPLIES.name}\n")
-    print(table(results, _minutes()))
-
-
-def _minutes() -> dict[str, float]:
-    """How long each compile took when its replies were recorded."""
-    return dict(json.loads(MINUTES.read_text("utf-8"))) if MINUTES.exists() else {}
-
-
-@contextmanager
-def _cache(recording: bool) -> Iterator[Path]:
-    """The reply cache to work with. One that is recorded stays, so that a recording can be stopped and gone on with."""
-    if recording:
-        yield Path(".burnish") / "optimizers"
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        play(REPLIES, Path(folder))
-        os.environ["BURNISH_OFFLINE"] = "1"
-        yield Path(folder)
+            print(f"{record(cache, RECORDING.replies)} replies recorded in {RECORDING.replies.name}\n")
+    print(table(results, RECORDING.minutes))
 
 
 if __name__ == "__main__":

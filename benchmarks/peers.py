@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import dspy_peers
-from recordings import play, record
+from recordings import Recording, record
 
 import burnish as b
 from burnish.compiler.budget import Ledger
@@ -41,8 +41,7 @@ from burnish.teleprompters.demonstrations import Random
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES, LONGER = HERE.parent / "examples" / "data", HERE / "data"
-REPLIES = HERE / "recorded" / "peers.jsonl.xz"
-MINUTES = HERE / "recorded" / "peers_minutes.json"
+RECORDING = Recording("peers")
 
 MODEL, WRITER = "local/smollm2-135m-instruct", "local/qwen2.5-coder-1.5b-instruct"
 BUDGET = 800  # calls, of all kinds
@@ -329,10 +328,9 @@ def main() -> None:
     parser.add_argument("--seed", action="append", type=int, choices=SEEDS, help="this one only; may be repeated")
     parser.add_argument("--calls", type=int, default=BUDGET, help=f"the budget of each run (default: {BUDGET})")
     given = parser.parse_args()
-    if not given.record and not REPLIES.exists():
-        parser.exit(1, f"{REPLIES.name} is not recorded yet. Make it with --record.\n")
-    with _cache(given.record) as cache:
-        os.environ["BURNISH_CACHE_DIR"] = str(cache)
+    if not given.record and not RECORDING.replies.exists():
+        parser.exit(1, f"{RECORDING.replies.name} is not recorded yet. Make it with --record.\n")
+    with RECORDING.cache(given.record) as cache:
         for task in [task for task in TASKS if task.name in (given.task or [task.name])]:
             rows = []
             for system in [one for one in systems if one in (given.system or systems)]:
@@ -344,9 +342,9 @@ def main() -> None:
                 if system == START:  # it learns nothing, so it is the same for every seed
                     runs = dict.fromkeys(given.seed or SEEDS, runs[0])
                 rows.append(Row(system, runs))
-            print(f"{report(task.name, rows, _minutes())}\n", flush=True)
+            print(f"{report(task.name, rows, RECORDING.minutes)}\n", flush=True)
         if given.record:
-            print(f"{record(cache, REPLIES)} replies recorded in {REPLIES.name}")
+            print(f"{record(cache, RECORDING.replies)} replies recorded in {RECORDING.replies.name}")
 
 
 def _name(task: str, system: str, seed: int) -> str:
@@ -354,30 +352,9 @@ def _name(task: str, system: str, seed: int) -> str:
 
 
 def _note(name: str, result: Result) -> None:
-    """What was recorded before takes no time when a recording goes on, so the longest time is kept."""
-    earlier = _minutes()
-    kept = {**earlier, name: max(round(result.minutes, 1), earlier.get(name, 0.0))}
-    MINUTES.parent.mkdir(parents=True, exist_ok=True)
-    MINUTES.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", "utf-8")
+    RECORDING.note(name, result.minutes)
     said = f"{100 * _mean(result.scores):.1f}, {result.calls} calls, {result.minutes:.1f} minutes, {result.ended}"
     print(f"{name}: {said}{result.why and ': '}{result.why}", flush=True)
-
-
-def _minutes() -> dict[str, float]:
-    """How long each search took when its replies were recorded."""
-    return dict(json.loads(MINUTES.read_text("utf-8"))) if MINUTES.exists() else {}
-
-
-@contextmanager
-def _cache(recording: bool) -> Iterator[Path]:
-    """The reply cache to work with. One that is recorded stays, so that a recording can be stopped and gone on with."""
-    if recording:
-        yield Path(".burnish") / "peers"
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        play(REPLIES, Path(folder))
-        os.environ["BURNISH_OFFLINE"] = "1"
-        yield Path(folder)
 
 
 if __name__ == "__main__":

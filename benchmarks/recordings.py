@@ -4,11 +4,62 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from burnish.compiler.lm.request import Request
 from burnish.compiler.lm.store import JSONStore
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a benchmark keeps in `recorded/` under its name: replies, and how many minutes they took."""
+
+    name: str
+
+    @property
+    def replies(self) -> Path:
+        return HERE / "recorded" / f"{self.name}.jsonl.xz"
+
+    @property
+    def minutes(self) -> dict[str, float]:
+        """By what was run, as far as it was noted."""
+        return dict(json.loads(self._minutes.read_text("utf-8"))) if self._minutes.exists() else {}
+
+    def note(self, what: str, minutes: float) -> None:
+        """What was recorded before takes no time when a recording goes on, so the longest time is kept."""
+        earlier = self.minutes
+        kept = {**earlier, what: max(round(minutes, 1), earlier.get(what, 0.0))}
+        self._minutes.parent.mkdir(parents=True, exist_ok=True)
+        self._minutes.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+
+    @contextmanager
+    def cache(self, recording: bool) -> Iterator[Path]:
+        """The reply cache to work with, which is also that of `burnish`.
+
+        One that is recorded stays, so that a recording can be stopped and gone on with; one that is replayed asks nobody.
+        """
+        if recording:
+            cache = Path(".burnish") / self.name
+            os.environ["BURNISH_CACHE_DIR"] = str(cache)
+            yield cache
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            play(self.replies, Path(folder))
+            os.environ["BURNISH_OFFLINE"] = "1"
+            os.environ["BURNISH_CACHE_DIR"] = folder
+            yield Path(folder)
+
+    @property
+    def _minutes(self) -> Path:
+        return HERE / "recorded" / f"{self.name}_minutes.json"
 
 
 def play(recorded: Path, cache: Path) -> int:
@@ -27,7 +78,7 @@ def play(recorded: Path, cache: Path) -> int:
 def record(cache: Path, recorded: Path) -> int:
     """Writes every reply of a cache to a file, in an order that depends on the requests alone; returns how many."""
     store = JSONStore(cache)
-    rows = {key: store.get(key) for key in sorted(store.keys())}
+    rows: dict[str, Any] = {key: store.get(key) for key in sorted(store.keys())}
     store.close()
     recorded.parent.mkdir(parents=True, exist_ok=True)
     with lzma.open(recorded, "wt", encoding="utf-8", preset=9) as lines:

@@ -94,7 +94,9 @@ class Pocock(Race):
     good but unlucky costs less than seeing through all that are not. The best of many, which most runners are measured
     by, was lucky itself, so more of them are dropped: see docs/joint.md. `Paired` answers for that, too.
 
-    error: that chance. first: rows of the first block; None: an eighth of dev, from 8 to 24.
+    error: that chance, as far as a sum of so few rows is a normal walk: on first blocks of 8 rows up to 0.41 for 0.3.
+        Whoever is not behind goes on, so that errors above 0.65 or so are not reached. first: rows of the first block;
+        None: an eighth of dev, from 8 to 24.
     Raises ValueError on an error that is not between 0 and 1, and a block without rows.
     Source: Pocock 1977, Biometrika 64, 191-199; the test compares wins with losses, as McNemar's does, and the boundary
     takes their difference for a normal walk.
