@@ -44,7 +44,8 @@ class Recording:
     def cache(self, recording: bool) -> Iterator[Path]:
         """The reply cache to work with, which is also that of `burnish`.
 
-        One that is recorded stays, so that a recording can be stopped and gone on with; one that is replayed asks nobody.
+        One that is recorded stays, so that a recording can be stopped and gone on with; one that is replayed asks
+        nobody.
         """
         if recording:
             cache = Path(".burnish") / self.name
