@@ -50,8 +50,8 @@ _HOMES = {
     "contains": "compiler.metrics",
     "numeric_match": "compiler.metrics",
     "json_match": "compiler.metrics",
-    "CompiledProgram": "compiler.frozen",
-    "load": "compiler.runtime",
+    "CompiledProgram": "compiler.frozen.compiled",
+    "load": "compiler.runtime.program",
     # errors
     "BurnishError": "signatures.errors",
     "BudgetError": "signatures.errors",
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from .compiler.budget import Budget as Budget
     from .compiler.compile import compile as compile
     from .compiler.compile import plan as plan
-    from .compiler.frozen import CompiledProgram as CompiledProgram
+    from .compiler.frozen.compiled import CompiledProgram as CompiledProgram
     from .compiler.judge import judge as judge
     from .compiler.lm import LM as LM
     from .compiler.lm import Price as Price
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from .compiler.metrics import normalized_match as normalized_match
     from .compiler.metrics import numeric_match as numeric_match
     from .compiler.metrics import token_f1 as token_f1
-    from .compiler.runtime import load as load
+    from .compiler.runtime.program import load as load
     from .signatures.dspy_bridge import ChainOfThought as ChainOfThought
     from .signatures.dspy_bridge import InputField as InputField
     from .signatures.dspy_bridge import Module as Module

@@ -68,7 +68,7 @@ def freeze_program(path: Path) -> None:
     import dspy
 
     import burnish
-    from burnish.compiler.frozen import freeze
+    from burnish.compiler.frozen.compiled import freeze
     from burnish.signatures.dspy_bridge import read_program
 
     signature = dspy.Signature("review -> label: Literal['positive', 'negative']", "Classify the review.")

@@ -23,8 +23,8 @@ from pathlib import Path
 from recordings import Recording, record
 
 import burnish as b
-from burnish.compiler.cli_evaluation import score_file
 from burnish.compiler.evidence import LEVEL, Comparison, compare
+from burnish.compiler.frozen.scoring import score_file
 from burnish.compiler.paired_test import paired_test
 from burnish.signatures.examples import Examples
 from burnish.teleprompters.demonstrations import (

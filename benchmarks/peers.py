@@ -33,8 +33,8 @@ from recordings import Recording, record
 
 import burnish as b
 from burnish.compiler.budget import Ledger
-from burnish.compiler.cli_evaluation import score_file
 from burnish.compiler.evidence import Comparison, compare
+from burnish.compiler.frozen.scoring import score_file
 from burnish.compiler.lm import Client, ReplyCache
 from burnish.signatures.dspy_bridge import Example
 from burnish.teleprompters.demonstrations import Random

@@ -20,7 +20,7 @@ from .budget import Budget, Ledger
 from .evaluate import FIRST_ROWS, Evaluator, Job, stop_on_broken_program
 from .evidence import Verdict, compare, decide, no_comparison, same_program
 from .found import Found
-from .frozen import CompiledProgram
+from .frozen.compiled import CompiledProgram
 from .journal import Journal
 from .metrics import Metric
 from .plan import MIN_PAIRS, Plan, Sizing, make_plan, needed, size_up

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..signatures.candidate import Candidate
 from .evidence import Verdict, no_comparison
-from .frozen import CompiledProgram, freeze
+from .frozen.compiled import CompiledProgram, freeze
 from .provenance import evidence, provenance
 from .splits import Splits
 from .task import Task

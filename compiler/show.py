@@ -11,8 +11,8 @@ from typing import Any
 from ..signatures.canonical import JSON
 from ..signatures.errors import FrozenError
 from ..signatures.rules.vectors import dimensions
-from .frozen_checks import MALFORMED
-from .frozen_document import verdict_of
+from .frozen.checks import MALFORMED
+from .frozen.document import verdict_of
 
 _STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 WIDTH = 160  # of one value of a demonstration, before it is shortened

@@ -30,7 +30,7 @@ def to_dspy(
     """
     from ..signatures.dspy_bridge import Called, read_program
     from ..signatures.dspy_bridge import to_dspy as bound
-    from .runtime import Predictors, refuse_drift
+    from .runtime.program import Predictors, refuse_drift
 
     predictors = Predictors(document, lm, encoder)
     candidate, original = predictors.candidate, {path: path for path in predictors.candidate.predictors}

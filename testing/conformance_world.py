@@ -35,7 +35,7 @@ from ..teleprompters.base import (
 from ..teleprompters.label_signals import is_sample
 
 if TYPE_CHECKING:
-    from ..compiler.frozen import CompiledProgram
+    from ..compiler.frozen.compiled import CompiledProgram
     from .scripted import ScriptedLM
 
 ProgramKind: TypeAlias = Literal["one predictor", "several predictors"]

@@ -57,7 +57,7 @@ def compiled_program(
     **params,
 ):
     """A compiled sentiment program."""
-    from burnish.compiler.frozen import freeze
+    from burnish.compiler.frozen.compiled import freeze
     from burnish.signatures.candidate import Candidate, Part, Settings
     from burnish.signatures.prompt import Demo, Prompt
 
@@ -84,7 +84,7 @@ def compiled_program(
 
 def compiled_pipeline(**options):
     """Two steps: the first gives a price list, the second adds it up."""
-    from burnish.compiler.frozen import freeze
+    from burnish.compiler.frozen.compiled import freeze
     from burnish.signatures.candidate import Candidate, Part
     from burnish.signatures.prompt import Prompt
     from burnish.signatures.schema import Field, Schema
@@ -172,7 +172,7 @@ def _compiled_pipeline():
 @pytest.fixture
 def resealed():
     """The bytes of a document that somebody changed, with a digest that fits the change."""
-    from burnish.compiler.frozen_document import document_digest, document_text
+    from burnish.compiler.frozen.document import document_digest, document_text
 
     def bytes_of(document):
         sealed = {**document, "digest": document_digest(document)}

@@ -12,7 +12,7 @@ from pydantic import create_model
 
 import burnish
 from burnish import CompiledProgram, FrozenError, ProgramError
-from burnish.compiler.frozen import freeze
+from burnish.compiler.frozen.compiled import freeze
 from burnish.compiler.to_dspy import signature_of
 from burnish.signatures.dspy_bridge import read_program, schema_of
 from burnish.testing import ScriptedLM

@@ -13,7 +13,7 @@ import pytest
 import burnish
 from burnish import teleprompters
 from burnish.compiler.cli import main
-from burnish.compiler.cli_arguments import TELEPROMPTERS
+from burnish.compiler.cli.arguments import TELEPROMPTERS
 from burnish.testing import ScriptedServer
 
 APP = '''

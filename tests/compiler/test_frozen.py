@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import burnish
 from burnish import CompiledProgram, FrozenError
-from burnish.compiler.frozen_document import document_text, parse_document
+from burnish.compiler.frozen.document import document_text, parse_document
 from burnish.signatures.prompt import DemoRule
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "frozen-file.schema.json"
@@ -45,7 +45,7 @@ def test_equal_programs_are_saved_as_equal_bytes(compiled_program, tmp_path):
 
 
 def test_the_order_in_which_evidence_was_gathered_does_not_show(compiled_program):
-    from burnish.compiler.frozen import freeze
+    from burnish.compiler.frozen.compiled import freeze
 
     program = compiled_program()
     texts = set()
@@ -131,7 +131,7 @@ def test_every_predictor_has_three_goldens_with_unicode_and_markers(compiled_pip
 
 
 def test_a_rule_freezes_whose_demonstrations_lack_an_input(compiled_pipeline):
-    from burnish.compiler.goldens import make_goldens
+    from burnish.compiler.frozen.goldens import make_goldens
     from burnish.signatures.prompt import Demo, DemoRule
 
     candidate = compiled_pipeline().candidate
@@ -291,7 +291,7 @@ def test_content_that_is_no_document_is_refused(content, message):
 
 
 def test_an_oversized_file_is_refused_without_being_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("burnish.compiler.frozen_document.MAX_BYTES", 1000)
+    monkeypatch.setattr("burnish.compiler.frozen.document.MAX_BYTES", 1000)
     (tmp_path / "large.json").write_bytes(b" " * 5000)
     with pytest.raises(FrozenError, match="larger than 1000 bytes"):
         CompiledProgram.load(tmp_path / "large.json")

@@ -54,6 +54,6 @@ except burnish.LMError as error:
     assert "cannot be reached" in str(error)
 """
     assert (
-        imported_after("import burnish.compiler.answering\nburnish.compiler.answering.WAITS = (0, 0)" + statements)
+        imported_after("import burnish.compiler.runtime.answering as answering\nanswering.WAITS = (0, 0)" + statements)
         == []
     )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import burnish
 from burnish import CompiledProgram, FrozenError, LMError, ReplyError, SchemaError
 from burnish.compiler.cli import main
-from burnish.compiler.frozen_document import parse_document
+from burnish.compiler.frozen.document import parse_document
 from burnish.compiler.lm.failures import ContextOverflow
 from burnish.signatures.prompt import DemoRule
 from burnish.testing import ScriptedLM, ScriptedServer

@@ -251,7 +251,7 @@ def test_a_frozen_pipeline_asks_what_was_scored(shopping, saved):
 
 
 def test_a_pipeline_gives_plain_records_or_the_types_of_the_program_it_is_given(shopping, saved):
-    from burnish.compiler.frozen import freeze
+    from burnish.compiler.frozen.compiled import freeze
     from burnish.signatures.dspy_bridge import read_program
 
     program, replies, item = shopping
@@ -274,7 +274,7 @@ def test_a_pipeline_gives_plain_records_or_the_types_of_the_program_it_is_given(
 def voting(tmp_path):
     import dspy
 
-    from burnish.compiler.frozen import freeze
+    from burnish.compiler.frozen.compiled import freeze
     from burnish.signatures.dspy_bridge import read_program
 
     def module(kind=Literal["positive", "negative"], name="label", step="classify", extra=False):
@@ -384,7 +384,7 @@ def stub(monkeypatch):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
-    monkeypatch.setattr("burnish.compiler.answering.WAITS", (0.0, 0.0))
+    monkeypatch.setattr("burnish.compiler.runtime.answering.WAITS", (0.0, 0.0))
     yield server
     server.shutdown()
     thread.join()
@@ -477,7 +477,7 @@ def test_a_model_that_calls_its_limit_otherwise_is_asked_its_way(stub, compiled_
 
 def test_a_server_that_is_not_there_is_named(compiled_program, saved, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setattr("burnish.compiler.answering.WAITS", (0.0, 0.0))
+    monkeypatch.setattr("burnish.compiler.runtime.answering.WAITS", (0.0, 0.0))
     with pytest.raises(LMError, match=r"small: http://127\.0\.0\.1:9/v1 cannot be reached"):
         burnish.load(saved(compiled_program()))(review="x")
 
@@ -485,7 +485,7 @@ def test_a_server_that_is_not_there_is_named(compiled_program, saved, monkeypatc
 def test_another_model_file_of_the_same_name_is_not_taken_for_the_compiled_one(compiled_program, saved, monkeypatch):
     served = ScriptedLM(["positive"], model="local/small")
     monkeypatch.setattr(served.script, "identity", lambda: {"local": {"sha256": "22"}})
-    monkeypatch.setattr("burnish.compiler.answering.LM", lambda *_, **options: served)
+    monkeypatch.setattr("burnish.compiler.runtime.answering.LM", lambda *_, **options: served)
     lm = {"model": "local/small", "local": {"sha256": "11"}}
     with pytest.raises(FrozenError, match="with the sha256 11, and the one here has 22"):
         burnish.load(saved(compiled_program(lm=lm)))(review="x")

@@ -8,7 +8,7 @@ import resource
 import pytest
 
 from burnish.compiler.lm import LM
-from burnish.compiler.runtime_http import HTTPSender
+from burnish.compiler.runtime.http_sender import HTTPSender
 from burnish.testing.servers import ScriptedServer
 
 SELECTABLE = 1024  # the highest file number that select() takes, and one more

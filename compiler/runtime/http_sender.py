@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ..signatures.canonical import canonical
-from .lm.connection import HTTPConnection
-from .lm.failures import MaybeBilled, Permanent, Unbilled
-from .lm.request import PATHS, Reply, Request
-from .lm.wire import failure_of, reply_of, wants_completion_tokens, with_completion_tokens
+from ...signatures.canonical import canonical
+from ..lm.connection import HTTPConnection
+from ..lm.failures import MaybeBilled, Permanent, Unbilled
+from ..lm.request import PATHS, Reply, Request
+from ..lm.wire import failure_of, reply_of, wants_completion_tokens, with_completion_tokens
 
 if TYPE_CHECKING:
     import ssl

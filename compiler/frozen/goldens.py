@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..signatures.candidate import Candidate, Part
-from ..signatures.canonical import JSON
-from ..signatures.prompt import Template
-from ..signatures.rules.vectors import components, quantised
-from ..signatures.schema import Schema
-from .frozen_checks import MALFORMED, Refused, shown
-from .lm.connection import HTTPConnection
-from .lm.lm import LM
+from ...signatures.candidate import Candidate, Part
+from ...signatures.canonical import JSON
+from ...signatures.prompt import Template
+from ...signatures.rules.vectors import components, quantised
+from ...signatures.schema import Schema
+from ..lm.connection import HTTPConnection
+from ..lm.lm import LM
+from .checks import MALFORMED, Refused, shown
 
 TEXTS = (
     "The quick brown fox jumps over the lazy dog.",

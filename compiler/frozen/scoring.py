@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..signatures.canonical import JSON, digest
-from ..signatures.errors import ExampleError, MetricError, ReplyError
-from .cli_arguments import METRICS, metric_named
+from ...signatures.canonical import JSON, digest
+from ...signatures.errors import ExampleError, MetricError, ReplyError
+from ..cli.arguments import METRICS, metric_named
 
 if TYPE_CHECKING:
-    from ..signatures.examples import Examples
-    from .lm import LM, Client, Encoder
-    from .metrics import Metric
+    from ...signatures.examples import Examples
+    from ..lm import LM, Client, Encoder
+    from ..metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Scored:
 
 def default_metric(path: str) -> Metric:
     """The built-in metric that the file was compiled with. Raises MetricError when it was a function of the user's."""
-    from .frozen import CompiledProgram
+    from .compiled import CompiledProgram
 
     provenance = CompiledProgram.load(path).provenance
     name = str(provenance.get("metric"))
@@ -51,10 +51,10 @@ def score_file(
     path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int, encoder: object = None
 ) -> Scored:
     """The scores of a frozen file on all rows. lm, encoder: who answers (None: the models named in the file)."""
-    from .answering import same_encoder
-    from .frozen import CompiledProgram
-    from .lm import LM, Client, ReplyCache
-    from .runtime import FrozenProgram
+    from ..lm import LM, Client, ReplyCache
+    from ..runtime.answering import same_encoder
+    from ..runtime.program import FrozenProgram
+    from .compiled import CompiledProgram
 
     compiled = CompiledProgram.load(path)
     document, wanted = compiled.document, compiled.candidate.encoders
@@ -103,7 +103,7 @@ def _inputs(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:
 
 
 def _score(metric: Metric, row: Any, result: Any) -> float:
-    from ..signatures.dspy_bridge import Prediction
+    from ...signatures.dspy_bridge import Prediction
 
     if isinstance(result, ReplyError):
         return float(metric.range[0])

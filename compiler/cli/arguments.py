@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..signatures.canonical import JSON
-from ..signatures.errors import BudgetError, BurnishError, LMError, MetricError, ProgramError
-from .budget import Budget
+from ...signatures.canonical import JSON
+from ...signatures.errors import BudgetError, BurnishError, LMError, MetricError, ProgramError
+from ..budget import Budget
 
 if TYPE_CHECKING:
-    from ..signatures.examples import Examples
-    from ..teleprompters.base import Teleprompter
-    from .lm import LM
-    from .metrics import Metric
+    from ...signatures.examples import Examples
+    from ...teleprompters.base import Teleprompter
+    from ..lm import LM
+    from ..metrics import Metric
 
 TELEPROMPTERS = (
     *("random_demos", "ape", "iterative_ape", "opro", "apo", "prompt_agent", "abo", "demonstrations", "curriculum_icl"),
@@ -77,7 +77,7 @@ def _from_file(path: Path) -> object:
 
 def metric_named(name: str) -> Metric:
     """A built-in metric with its field (`exact_match:label`), or a function of the user's."""
-    from . import metrics
+    from .. import metrics
 
     source, _, field = name.partition(":")
     if source in METRICS:
@@ -97,7 +97,7 @@ def teleprompter_named(name: str | None) -> Teleprompter | None:
     """`random_demos`, `ape`, ... by class name, in any spelling; or an instance of the user's by module:attribute."""
     if name is None:
         return None
-    from .. import teleprompters
+    from ... import teleprompters
 
     if ":" in name:
         value = named_object(name, "--teleprompter")
@@ -131,7 +131,7 @@ def budget_of(text: str | None) -> Budget | None:
 
 def lm_of(model: str | None, base_url: str | None, params: list[str], price: str | None = None) -> LM | None:
     """The LM of --lm, --base-url, --param and --price; None when no model is named."""
-    from .lm import LM
+    from ..lm import LM
 
     if model is None:
         if base_url or params or price:
@@ -147,7 +147,7 @@ def lm_of(model: str | None, base_url: str | None, params: list[str], price: str
 
 
 def _price(text: str | None) -> Any:
-    from .lm import Price
+    from ..lm import Price
 
     if text is None:
         return None
@@ -160,7 +160,7 @@ def _price(text: str | None) -> Any:
 
 def rows_of(path: str | None, inputs: str | None) -> Examples | None:
     """The rows in a file; inputs: names of the input columns, separated by commas."""
-    from ..signatures.examples import load_examples
+    from ...signatures.examples import load_examples
 
     if path is None:
         return None

@@ -9,13 +9,13 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..signatures.canonical import JSON
-from ..signatures.errors import BurnishError, FrozenError
-from ..signatures.formats import FORMATS, get_format
-from ..signatures.prompt import POSITIONS
-from ..signatures.rules import ORDERS, SELECTORS
-from ..signatures.rules.vectors import components
-from ..signatures.supported import check_supported
+from ...signatures.canonical import JSON
+from ...signatures.errors import BurnishError, FrozenError
+from ...signatures.formats import FORMATS, get_format
+from ...signatures.prompt import POSITIONS
+from ...signatures.rules import ORDERS, SELECTORS
+from ...signatures.rules.vectors import components
+from ...signatures.supported import check_supported
 
 KINDS = ("predictor", "pipeline", "module")
 DECISIONS = ("ship", "keep", "inconclusive")

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from ..signatures.canonical import canonical
-from ..signatures.errors import FrozenError, LMError
-from .lm.connection import Connection, HTTPConnection
-from .lm.encoders import Encoder, as_encoder, encoder_named, model_and_rest
-from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow, Permanent
-from .lm.from_user import as_lm
-from .lm.lm import LM
-from .lm.request import Reply, Request, Transport
-from .lm.retries import surfaced
+from ...signatures.canonical import canonical
+from ...signatures.errors import FrozenError, LMError
+from ..lm.connection import Connection, HTTPConnection
+from ..lm.encoders import Encoder, as_encoder, encoder_named, model_and_rest
+from ..lm.failures import AttemptFailure, ContentRefused, ContextOverflow, Permanent
+from ..lm.from_user import as_lm
+from ..lm.lm import LM
+from ..lm.request import Reply, Request, Transport
+from ..lm.retries import surfaced
 
 if TYPE_CHECKING:
     import asyncio
@@ -130,7 +130,7 @@ def _connected(lm: LM) -> Answering:
     # Of an LM its own sampling defaults do not count; an encoder has none.
     plain = lm if isinstance(lm, Encoder) else LM(lm.model, client=connection)
     if isinstance(connection, HTTPConnection):
-        from .runtime_http import HTTPSender
+        from .http_sender import HTTPSender
 
         return Answering(plain, HTTPSender(connection))
     return Answering(plain, _TransportSender(connection))

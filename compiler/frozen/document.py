@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..signatures.candidate import Candidate, Part, Settings
-from ..signatures.canonical import JSON, canonical, digest
-from ..signatures.errors import FrozenError
-from ..signatures.prompt import Demo, Prompt, Template
-from .frozen_checks import MALFORMED, Refused, check_structure, shown
+from ...signatures.candidate import Candidate, Part, Settings
+from ...signatures.canonical import JSON, canonical, digest
+from ...signatures.errors import FrozenError
+from ...signatures.prompt import Demo, Prompt, Template
+from .checks import MALFORMED, Refused, check_structure, shown
 from .goldens import check_goldens
 
 if TYPE_CHECKING:
-    from .evidence import Verdict
+    from ..evidence import Verdict
 
 FORMAT = "burnish/1"
 MAX_BYTES = 64 * 2**20
@@ -144,7 +144,7 @@ def _items(value: JSON) -> Iterator[JSON]:
 
 def verdict_of(document: Mapping[str, JSON]) -> Verdict:
     """The file's verdict. Raises FrozenError when it is not as this version writes it."""
-    from .evidence import Verdict
+    from ..evidence import Verdict
 
     try:
         verdict = Verdict.from_json(document["verdict"])

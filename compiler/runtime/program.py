@@ -9,20 +9,20 @@ from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..signatures.candidate import Candidate
-from ..signatures.canonical import JSON
-from ..signatures.errors import FrozenError, ReplyError, SchemaError
-from ..signatures.prompt import Template
-from ..signatures.schema import Field, Schema
-from ..signatures.values import to_python
+from ...signatures.candidate import Candidate
+from ...signatures.canonical import JSON
+from ...signatures.errors import FrozenError, ReplyError, SchemaError
+from ...signatures.prompt import Template
+from ...signatures.schema import Field, Schema
+from ...signatures.values import to_python
+from ..execution import RowFailure, Spoken, predict, query_vector
+from ..frozen.document import candidate_of, read_document
+from ..lm.encoders import Encoder
+from ..lm.request import Request
 from .answering import Answering, answering, encoding
-from .execution import RowFailure, Spoken, predict, query_vector
-from .frozen_document import candidate_of, read_document
-from .lm.encoders import Encoder
-from .lm.request import Request
 
 if TYPE_CHECKING:
-    from ..signatures.dspy_bridge import Program
+    from ...signatures.dspy_bridge import Program
 
 
 def load(
@@ -260,7 +260,7 @@ class FrozenProgram:
 
     def _typed(self, outputs: Mapping[str, JSON]) -> dict[str, Any]:
         if self._program is not None:
-            from ..signatures.dspy_bridge import to_prediction
+            from ...signatures.dspy_bridge import to_prediction
 
             return dict(to_prediction(self._program, outputs).items())
         fields = {field.name: field for schema in self._schemas.values() for field in schema.outputs}
@@ -283,7 +283,7 @@ class FrozenProgram:
     # the user's own module
 
     def _fitting(self, program: object) -> Program:
-        from ..signatures.dspy_bridge import read_program
+        from ...signatures.dspy_bridge import read_program
 
         read = read_program(program)
         refuse_drift(self._schemas, read)
@@ -295,7 +295,7 @@ class FrozenProgram:
                 f"This file holds the predictors {', '.join(map(repr, self.predictors))} of a module whose own code "
                 "runs between them, and that code is not in the file. Pass load(path, program=YourModule())."
             )
-        from ..signatures.dspy_bridge import Called, bind
+        from ...signatures.dspy_bridge import Called, bind
 
         def call(path: str, inputs: Mapping[str, Any]) -> Called:
             spoken = self._predictors.call(path, inputs)
@@ -304,7 +304,7 @@ class FrozenProgram:
         return bind(self._program, self._predictors.candidate, call)
 
     def _through_module(self, inputs: Mapping[str, Any]) -> Result:
-        from ..signatures.dspy_bridge import prediction_to_json, run
+        from ...signatures.dspy_bridge import prediction_to_json, run
 
         self._check_inputs(inputs)
         numbering = _ASKED.set({})

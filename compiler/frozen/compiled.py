@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..signatures.candidate import Candidate, Part
-from ..signatures.canonical import JSON, canonical
-from ..signatures.errors import FrozenError
-from ..signatures.formats import get_format
-from .frozen_document import (
+from ...signatures.candidate import Candidate, Part
+from ...signatures.canonical import JSON, canonical
+from ...signatures.errors import FrozenError
+from ...signatures.formats import get_format
+from .document import (
     FORMAT,
     candidate_of,
     document_digest,
@@ -27,10 +27,10 @@ from .goldens import make_goldens
 if TYPE_CHECKING:
     import dspy
 
-    from ..signatures.dspy_bridge import Program
-    from .evidence import Verdict
-    from .lm import LM
-    from .runtime import FrozenProgram, Predictors, Result
+    from ...signatures.dspy_bridge import Program
+    from ..evidence import Verdict
+    from ..lm import LM
+    from ..runtime.program import FrozenProgram, Predictors, Result
 
 # Ways to reach a model, never part of what it was asked: an LM's parameters or identity may hold them.
 _PRIVATE = frozenset(
@@ -205,7 +205,7 @@ class CompiledProgram:
         Where demonstrations are picked by vectors this makes the call to the encoder.
         """
         if self._predictors is None:
-            from .runtime import Predictors
+            from ..runtime.program import Predictors
 
             self._predictors = Predictors(self._document, encoder=self.live_encoder)
         return self._predictors.to_messages(step, inputs)
@@ -226,7 +226,7 @@ class CompiledProgram:
         program: the module that was compiled, needed for a loaded file of kind "module" and else used for its own
         types. Raises FrozenError when the program is missing or has drifted.
         """
-        from .to_dspy import to_dspy
+        from ..to_dspy import to_dspy
 
         return to_dspy(
             self._document,
@@ -238,14 +238,14 @@ class CompiledProgram:
 
     def show(self) -> str:
         """The program for a person: verdict, prompts, settings, where it comes from."""
-        from .show import show
+        from ..show import show
 
         return show(self._document)
 
     @property
     def report_lines(self) -> list[str]:
         """The verdict and what each part of the program brought, a few lines."""
-        from .show import report_lines
+        from ..show import report_lines
 
         return report_lines(self._document)
 
@@ -256,7 +256,7 @@ class CompiledProgram:
 
     def _run(self) -> FrozenProgram:
         if self._running is None:
-            from .runtime import FrozenProgram
+            from ..runtime.program import FrozenProgram
 
             module = self.program.module if self.program is not None and self.kind == "module" else None
             self._running = FrozenProgram(self._document, lm=self.live_lm, program=module, encoder=self.live_encoder)

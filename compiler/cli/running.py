@@ -1,0 +1,84 @@
+"""burnish run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...signatures.canonical import JSON
+from ...signatures.errors import ExampleError, ReplyError
+from .arguments import lm_of, named_object
+from .options import command, file_options
+
+if TYPE_CHECKING:
+    from .options import Commands
+
+STREAM_BLOCK = 64  # rows of standard input that are sent together
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands,
+        "run",
+        run,
+        "Call a frozen file: on one JSON object, or on JSON lines from standard input.",
+        '  burnish run sentiment.json \'{"review": "Nothing about this movie works."}\'\n'
+        "  burnish run sentiment.json < reviews.jsonl > labels.jsonl",
+    )
+    parser.add_argument("file", metavar="FILE", help="a frozen file")
+    parser.add_argument(
+        "inputs", metavar="JSON", nargs="?", help="an object with the input fields (default: read lines)"
+    )
+    file_options(parser, offline=False)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    from ..runtime.program import load
+
+    program = named_object(parsed.program, "--program") if parsed.program else None
+    encoder = lm_of(parsed.encoder, parsed.encoder and parsed.base_url, [])
+    lm = lm_of(parsed.lm, parsed.base_url, parsed.param)
+    frozen = load(parsed.file, lm=lm, program=program, encoder=encoder)
+    if parsed.inputs is not None:
+        print(_line(frozen(**_inputs(parsed.inputs, "the argument"))))
+        return 0
+    failures = 0
+    for block in _blocks(sys.stdin):
+        for result in frozen.batch(block, concurrency=parsed.concurrency):
+            failures += isinstance(result, ReplyError)
+            print(_line(result), flush=True)
+    if failures:
+        print(f"burnish: {failures} replies did not parse; their lines hold the reason under 'error'.", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _blocks(lines: Any) -> Iterator[list[dict[str, JSON]]]:
+    block: list[dict[str, JSON]] = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            block.append(_inputs(line, f"line {number}"))
+        if len(block) == STREAM_BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _inputs(text: str, where: str) -> dict[str, JSON]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ExampleError(f"{where} is not JSON ({error}): {text.strip():.80}") from None
+    if not isinstance(value, dict):
+        raise ExampleError(f"{where} is not a JSON object with the input fields: {text.strip():.80}")
+    return value
+
+
+def _line(result: Any) -> str:
+    from ...signatures.values import to_json
+
+    values = {"error": str(result)} if isinstance(result, ReplyError) else to_json(result.to_dict())
+    return json.dumps(values, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The frozen file: written, read, checked, called by its parts; see `compiled`."""

@@ -1,0 +1,1 @@
+"""Runs frozen files; imports neither dspy nor optuna nor any of the search. See `program`."""
