@@ -69,7 +69,9 @@ class Bench:
     _rejected: dict[str, str] = field(default_factory=dict)
     _too_long: set[str] = field(default_factory=set)
     _draws: Counter[str] = field(default_factory=Counter)
-    _draws_at_once: bool | None = None  # whether the optimizer LM answers n > 1; found out when first asked
+    # What the optimizer LM gives in one call is found out when first asked: the most samples, and too many.
+    _given_at_once: int = 1
+    _too_many: float = math.inf
     _seen_texts: dict[str, set[str]] = field(default_factory=dict)
     _likelihoods: dict[str, Likelihoods] = field(default_factory=dict)
     _embeddings: Embeddings | None = None
@@ -130,36 +132,40 @@ class Bench:
         self.events.write("ask", purpose=purpose, requests=len(requests), n=n)
         texts: list[list[str]] = [[] for _ in requests]
         while short := [i for i, drawn in enumerate(texts) if len(drawn) < n]:
-            at_once = n if n > 1 and self._draws_at_once is not False else 1
-            # While it is unknown whether one call gives n samples, one request finds out.
-            wanted = short[:1] if at_once > 1 and self._draws_at_once is None else short
-            wanted = [i for i in wanted for _ in range(1 if at_once > 1 else n - len(texts[i]))]
+            at_once = n if n < self._too_many else self._given_at_once
+            unknown = at_once > self._given_at_once
+            # While it is unknown whether one call gives as many samples, one request finds out.
+            sizes = [(i, size) for i in short[: 1 if unknown else None] for size in _parts(n - len(texts[i]), at_once)]
             try:
                 drawn = self._draw(
-                    [requests[i] for i in wanted], at_once, temperature=temperature, max_tokens=max_tokens
+                    [(requests[i], size) for i, size in sizes], temperature=temperature, max_tokens=max_tokens
                 )
             except (LMError, CacheError):  # offline nobody knows that a server refused, for a refusal is no reply
-                if at_once == 1 or self._draws_at_once is not None:
+                if not unknown:
                     raise
-                self._draws_at_once = False  # a server may refuse n; whatever else was wrong shows without it too
+                self._too_many = at_once  # a server may refuse n; whatever else was wrong shows without it too
                 continue
-            for i, replies in zip(wanted, drawn, strict=True):
+            for (i, _), replies in zip(sizes, drawn, strict=True):
                 texts[i].extend(replies[: n - len(texts[i])])
-            if at_once > 1 and self._draws_at_once is None and any(drawn[0]):
-                self._draws_at_once = len(drawn[0]) == n
+            if unknown and any(drawn[0]):
+                if len(drawn[0]) == at_once:
+                    self._given_at_once = at_once
+                else:
+                    self._too_many = 2  # it took n and gave fewer: it does not know what n is
         return texts
 
-    def _draw(self, wanted: Sequence[Messages], n: int, *, temperature: float, max_tokens: int) -> list[list[str]]:
-        plain = [self.optimizer.chat(m, temperature=temperature, max_tokens=max_tokens) for m in wanted]
+    def _draw(self, wanted: Sequence[tuple[Messages, int]], *, temperature: float, max_tokens: int) -> list[list[str]]:
         requests = []
-        for messages, base in zip(wanted, plain, strict=True):
+        for messages, n in wanted:
+            base = self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens)
             index = self._draws[base.key]
             self._draws[base.key] += 1
             sized = (
                 base if n == 1 else self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens, n=n)
             )
             requests.append(sized.at(index))
-        return [_texts(reply, n) for reply in self._send(self.optimizer, requests)]
+        replies = self._send(self.optimizer, requests)
+        return [_texts(reply, n) for reply, (_, n) in zip(replies, wanted, strict=True)]
 
     def _send(self, lm: LM, requests: Sequence[Request]) -> list[Reply | AttemptFailure]:
         """Replies in order, admitted in blocks. Raises BudgetSpent where the search account shuts."""
@@ -378,6 +384,11 @@ def _texts(reply: Reply | AttemptFailure, n: int) -> list[str]:
     if isinstance(reply, AttemptFailure):
         raise LMError(str(reply))
     return reply.texts
+
+
+def _parts(samples: int, most: int) -> list[int]:
+    """How many samples each call asks for."""
+    return [most] * (samples // most) + [samples % most] * (samples % most > 0)
 
 
 def role_of(candidate: Candidate) -> str:

@@ -88,6 +88,19 @@ def test_a_run_on_a_server_that_refuses_n_can_be_repeated_offline(on_bench, monk
     assert on_bench(lambda bench: bench.ask([QUESTION], n=3, purpose="test"), optimizer_lm=writer)[1] == asked
 
 
+def test_a_server_that_gives_four_samples_at_once_gives_five_in_two_calls_and_not_an_error(on_bench):
+    def four(messages, body):
+        n = body.get("n") or 1
+        return Permanent("n must be at most 4") if n > 4 else [f"{body.get('seed')} {i}" for i in range(n)]
+
+    writer = ScriptedLM(four, model="four")
+    _, drawn = on_bench(
+        lambda bench: [bench.ask([QUESTION], n=n, purpose="test")[0] for n in (3, 5, 4)], optimizer_lm=writer
+    )
+    assert [len(set(texts)) for texts in drawn] == [3, 5, 4]
+    assert [call.get("n", 1) for call in writer.calls] == [3, 5, 3, 2, 4]
+
+
 def test_a_refused_request_to_the_optimizer_gives_an_empty_text_and_not_an_end(on_bench):
     writer = ScriptedLM(lambda messages, body: ContentRefused("filtered"), model="writer")
     _, drawn = on_bench(lambda bench: bench.ask([QUESTION], purpose="test"), optimizer_lm=writer)
