@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("burnish")
 
 
-# A frozen program at work. `run` numbers the runs of a process: events of one run share it, whatever thread they are in.
+# A frozen program at work. `run` numbers the runs of a process: events of one run share it, in whatever thread.
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class CallEnded:
 
 @dataclass(frozen=True)
 class CompileStarted:
-    """run_dir: where the run keeps its records. limits: the budget, by currency. resumed: it goes on with an old run."""
+    """run_dir: where the run keeps its records. limits: the budget, by currency. resumed: an old run goes on."""
 
     run_dir: str
     predictors: Sequence[str]
@@ -174,7 +174,7 @@ class Callbacks:
         for callback in list(self._callbacks):
             try:
                 getattr(callback, method)(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 (whatever it is, the work that is watched goes on)
                 _log.exception("The callback %r raised in %s and is told nothing more.", callback, method)
                 if callback in self._callbacks:
                     self._callbacks.remove(callback)
