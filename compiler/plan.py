@@ -184,10 +184,16 @@ def make_plan(task: Task) -> Plan:
     is_bounded = task.program.kind == "predictor" and not any(map(judges, (task.metric, *task.report_metrics)))
     most = _call_bound(task, sizing, forecast) if is_bounded else None
     search, final, faults = ledger.limits("search"), ledger.limits("final"), ledger.limits("faults")
+    scored = _within(search, _times(sizing.expected, student))
     rows = [
-        _row("search: the student on dev", _times(sizing.expected, student), search, most),
-        _row(f"search: {task.teleprompter.settings()['name']}", _times(sizing.expected, run) + asks, search, most),
-        _row("final comparison on the holdout", _times(pair, pairs), final, most),
+        _row("search: the student on dev", scored, search, most),
+        _row(
+            f"search: {task.teleprompter.settings()['name']}",
+            _within(search, _times(sizing.expected, run) + asks, after=scored),
+            search,
+            most,
+        ),
+        _row("final comparison on the holdout", _within(final, _times(pair, pairs)), final, most),
         _row("set aside for faults", Spend(), faults, most),
     ]
     total = sum((row.expected for row in rows), Spend())
@@ -239,6 +245,13 @@ def embeds_queries(task: Task) -> bool:
     """Whether a candidate may ask the encoder before each call of a predictor."""
     given = any(part.prompt.template.encoder is not None for _, part in task.program.student.parts)
     return encoder_of(task.lms) is not None and (given or task.teleprompter.embeds_queries)
+
+
+def _within(limit: Limit, expected: Spend, after: Spend = Spend()) -> Spend:
+    """What is expected, as far as the account has it: how long the texts of a search will be is not known."""
+    tokens = expected.tokens if limit.tokens is None else min(expected.tokens, limit.tokens - after.tokens)
+    usd = expected.usd if limit.usd is None else min(expected.usd, limit.usd / USD_UNITS - after.usd)
+    return Spend(expected.calls, tokens, usd)
 
 
 def _row(part: str, expected: Spend, limit: Limit, most: Spend | None) -> PlanRow:

@@ -125,6 +125,7 @@ def prepare(
     lms = _lms(lm, optimizer_lm, judge_lm, encoder)
     search = teleprompter if teleprompter is not None else Joint()
     _check_threshold(search, measured)
+    _check_choice(search, lms)
     if refusal := search.refusal(read.student):
         raise SchemaError(f"{refusal} Nothing was spent.")
     chosen = budget or Budget.default()
@@ -167,6 +168,15 @@ def _lms(lm: object, optimizer_lm: object, judge_lm: object, encoder: object) ->
         "judge": resolved if judge_lm is None else as_lm(judge_lm),
         **({} if encoder is None else {"encoder": as_encoder(encoder)}),
     }
+
+
+def _check_choice(search: Teleprompter, lms: Mapping[str, LM]) -> None:
+    others = [role for role in lms if role not in (*NO_RUNNERS, "task")]
+    if others and not search.chooses_lm:
+        raise LMError(
+            f"lm= names several LMs, and {type(search).__name__} runs the program on one: {', '.join(others)} would "
+            "never be asked. Pass one LM, or Joint(), which chooses among them. Nothing was spent."
+        )
 
 
 def _runners(lm: object) -> dict[str, LM]:

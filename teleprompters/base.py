@@ -331,6 +331,11 @@ class Teleprompter(ABC):
         return False
 
     @property
+    def chooses_lm(self) -> bool:
+        """Whether it compares candidates on the several LMs that a user may name, `bench.task_lms`."""
+        return False
+
+    @property
     def embeds_queries(self) -> bool:
         """Whether a candidate may have a rule that compares vectors, so that each query costs a call to the encoder.
 

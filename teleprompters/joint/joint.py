@@ -161,6 +161,10 @@ class Joint(Teleprompter):
         return next((unfit for one in chosen if (unfit := one.unfit_rows(student, pool))), "")
 
     @property
+    def chooses_lm(self) -> bool:
+        return True
+
+    @property
     def needs_prices(self) -> bool:
         return any(isinstance(objective, Dollars) for objective in self.objectives)
 

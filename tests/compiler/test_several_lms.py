@@ -75,6 +75,11 @@ def test_what_the_lm_brought_stands_in_the_findings(tmp_path: Path) -> None:
     assert lm["with"] > lm["without"] + 0.3
 
 
+def test_several_lms_for_a_search_that_does_not_choose_are_refused_before_any_call(tmp_path: Path) -> None:
+    with pytest.raises(b.LMError, match="RandomDemos runs the program on one: able would never be asked"):
+        _compiled(tmp_path / "run", teleprompter=b.RandomDemos())
+
+
 @pytest.mark.parametrize("name", ["optimizer", "judge", "two words", ""])
 def test_names_of_lms_are_words_that_mean_nothing_else(tmp_path: Path, name: str) -> None:
     with pytest.raises(b.LMError, match="LMs are named by words of your own"):
