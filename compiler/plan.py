@@ -248,10 +248,11 @@ def embeds_queries(task: Task) -> bool:
 
 
 def _within(limit: Limit, expected: Spend, after: Spend = Spend()) -> Spend:
-    """What is expected, as far as the account has it: how long the texts of a search will be is not known."""
-    tokens = expected.tokens if limit.tokens is None else min(expected.tokens, limit.tokens - after.tokens)
-    usd = expected.usd if limit.usd is None else min(expected.usd, limit.usd / USD_UNITS - after.usd)
-    return Spend(expected.calls, tokens, usd)
+    """As much of what is expected as the account pays for."""
+    dollars = None if limit.usd is None else limit.usd / USD_UNITS
+    pairs = ((limit.tokens, expected.tokens, after.tokens), (dollars, expected.usd, after.usd))
+    share = min([1.0, *((most - before) / wanted for most, wanted, before in pairs if most is not None and wanted)])
+    return Spend(math.ceil(share * expected.calls), math.floor(share * expected.tokens), share * expected.usd)
 
 
 def _row(part: str, expected: Spend, limit: Limit, most: Spend | None) -> PlanRow:

@@ -194,16 +194,16 @@ def test_only_a_search_that_may_embed_queries_reserves_that_for_the_final_compar
 @pytest.mark.parametrize("search", [b.Joint(), b.OPRO(), b.RandomDemos()], ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("budget", [{"usd": 0.02}, {"usd": 0.3}, {"tokens": 40_000}], ids=str)
 def test_no_row_of_a_plan_expects_more_than_its_account_holds(program, reviews, search, budget):
-    dear = ScriptedLM(lambda messages, body: "x", model="dear", price=b.Price(input=30.0, output=90.0))
-    lm = {"cheap": reviewer_of_price(1.0), "dear": dear} if search.chooses_lm else dear
-    arguments = {"trainset": reviews(120), "metric": b.exact_match("label"), "lm": lm, "teleprompter": search}
-    for row in b.plan(program, budget=b.Budget(**budget), **arguments).rows:
+    cheap, dear = priced(1.0), priced(90.0)
+    arguments = {"trainset": reviews(120), "metric": b.exact_match("label"), "lm": cheap, "optimizer_lm": dear}
+    for row in b.plan(program, budget=b.Budget(**budget), teleprompter=search, **arguments).rows:
         assert row.usd is None or 0 <= row.expected.usd <= row.usd
         assert row.tokens is None or 0 <= row.expected.tokens <= row.tokens
 
 
-def reviewer_of_price(dollars):
-    return ScriptedLM(lambda messages, body: "x", model="cheap", price=b.Price(input=dollars, output=dollars))
+def priced(dollars):
+    price = b.Price(input=dollars, output=dollars)
+    return ScriptedLM(lambda messages, body: "x", model=f"for {dollars}", price=price)
 
 
 def test_a_plan_says_who_writes_the_prompts_where_anybody_does(program, reviews, reviewer):
