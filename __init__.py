@@ -36,7 +36,10 @@ _HOMES = {
     "Teleprompter": "teleprompters",
     # running it
     "compile": "compiler.compile",
+    "Callback": "compiler.callbacks",
+    "OpenTelemetry": "compiler.otel",
     "plan": "compiler.compile",
+    "probe": "compiler.probe.probe",
     "as_dspy": "compiler.as_dspy",
     "Budget": "compiler.budget",
     "LM": "compiler.lm",
@@ -52,6 +55,7 @@ _HOMES = {
     "json_match": "compiler.metrics",
     "CompiledProgram": "compiler.frozen.compiled",
     "load": "compiler.runtime.program",
+    "asgi": "compiler.serve.app",
     # errors
     "BurnishError": "signatures.errors",
     "BudgetError": "signatures.errors",
@@ -72,6 +76,7 @@ __all__ = ["__version__", *sorted(_HOMES)]
 if TYPE_CHECKING:
     from .compiler.as_dspy import as_dspy as as_dspy
     from .compiler.budget import Budget as Budget
+    from .compiler.callbacks import Callback as Callback
     from .compiler.compile import compile as compile
     from .compiler.compile import plan as plan
     from .compiler.frozen.compiled import CompiledProgram as CompiledProgram
@@ -86,7 +91,10 @@ if TYPE_CHECKING:
     from .compiler.metrics import normalized_match as normalized_match
     from .compiler.metrics import numeric_match as numeric_match
     from .compiler.metrics import token_f1 as token_f1
+    from .compiler.otel import OpenTelemetry as OpenTelemetry
+    from .compiler.probe.probe import probe as probe
     from .compiler.runtime.program import load as load
+    from .compiler.serve.app import asgi as asgi
     from .signatures.dspy_bridge import ChainOfThought as ChainOfThought
     from .signatures.dspy_bridge import InputField as InputField
     from .signatures.dspy_bridge import Module as Module

@@ -50,7 +50,9 @@ class Budget:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise BudgetError(f"Budget({name}={value!r}) is not a positive number. Leave it out for no limit.")
             if name in ("calls", "tokens", "calls_per_example") and value != int(value):
-                raise BudgetError(f"Budget({name}={value!r}) is not a whole number.")
+                raise BudgetError(
+                    f"Budget({name}={value!r}) is not a whole number. Give one, such as {int(value) + 1}."
+                )
         if self.cached not in ("counted", "free"):
             raise BudgetError(f"Budget(cached={self.cached!r}) is unknown. Known: 'counted', 'free'.")
         if self.calls is None and self.tokens is None and self.usd is None and self.seconds is None:

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..signatures.canonical import JSON
+from ..signatures.errors import BurnishError
 
 if TYPE_CHECKING:
     from ..teleprompters.base import Spend
     from .evidence import Verdict
+    from .lm.request import Reply, Request
+
+SEARCH, FINAL = "search", "final comparison"  # the phases of a compile
 
 _log = logging.getLogger("burnish")
 
@@ -71,42 +75,75 @@ class CallEnded:
     error: Exception | None
 
 
-# A compile.
+# A compile. `run` is the folder that it keeps its records in: no two compiles work in one at a time.
 
 
 @dataclass(frozen=True)
 class CompileStarted:
-    """run_dir: where the run keeps its records. limits: the budget, by currency. resumed: an old run goes on."""
+    """predictors: paths. models: by role. limits: the whole budget, by currency. is_resumed: an old run goes on."""
 
-    run_dir: str
+    run: str
     predictors: Sequence[str]
     teleprompter: str
-    models: Mapping[str, str]  # by role
+    models: Mapping[str, str]
     limits: Mapping[str, float]
-    resumed: bool
+    is_resumed: bool
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """phase: SEARCH, then FINAL."""
+
+    run: str
+    phase: str
+
+
+@dataclass(frozen=True)
+class RequestEnded:
+    """One attempt at a request, or a reply of the cache. Told from several threads at once.
+
+    request and reply are copies; their texts are parsed when they are read. spend: what a reply counts in the budget.
+    error: why there is no reply; most such requests are tried again. seconds: 0 where the cache answered.
+    """
+
+    run: str
+    phase: str
+    model: str
+    request: Request
+    reply: Reply | None
+    spend: Spend
+    from_cache: bool
+    seconds: float
+    error: Exception | None
 
 
 @dataclass(frozen=True)
 class BlockEnded:
-    """A block of calls is done. phase: "search" or "final comparison". best: mean score on dev so far.
+    """A block of calls is done.
 
-    spent: by this run in this phase, whoever answered. paid: what this process paid servers for, in all.
+    spent: in this phase, whoever answered. limits: of this phase, by currency ("calls", "tokens", "usd" in dollars).
+    total: spent in all phases. paid: what this process paid servers for, in all.
+    best: score of each row of dev for the candidate that is ahead; empty before there is one.
     """
 
+    run: str
     phase: str
     spent: Spend
+    limits: Mapping[str, float]
+    total: Spend
     paid: Spend
-    best: float | None
+    best: Sequence[float]
 
 
 @dataclass(frozen=True)
 class CandidateScored:
-    """number: from 0, the student. mean: on `examples` rows. is_whole: those are all of dev. origin: who made it."""
+    """number: from 0, the student. scores: a row each. is_whole: the rows are all of dev. origin: who made it."""
 
+    run: str
     number: int
     candidate: str  # its digest
+    scores: Sequence[float]
     mean: float
-    examples: int
     is_whole: bool
     origin: str
 
@@ -115,25 +152,44 @@ class CandidateScored:
 class CandidateRejected:
     """A proposal that a guard rail turned down. reason: its short name; sentence: for a person."""
 
+    run: str
     reason: str
     sentence: str
 
 
 @dataclass(frozen=True)
 class RoundEnded:
-    """A round of the teleprompter is over. proposed: digests of its candidates."""
+    """A round of the teleprompter is over. number: from 1. proposed: digests of its candidates."""
 
+    run: str
+    number: int
     name: str
     proposed: Sequence[str]
 
 
 @dataclass(frozen=True)
-class CompileEnded:
-    """verdict and digest of the file: None where the compile was stopped by `error`."""
+class SearchEnded:
+    """The finalist is fixed. was_cut: by the budget; otherwise the teleprompter was done."""
 
+    run: str
+    finalist: str  # its digest
+    was_cut: bool
+
+
+@dataclass(frozen=True)
+class CompileEnded:
+    """verdict and digest of the file: None where the compile was stopped by `error`.
+
+    total and paid: as in BlockEnded. unusable: how many replies could not be used, by who was asked.
+    """
+
+    run: str
     seconds: float
     verdict: Verdict | None
     digest: str | None
+    total: Spend
+    paid: Spend
+    unusable: Mapping[str, int]
     error: BaseException | None
 
 
@@ -150,6 +206,10 @@ class Callback:
 
     def on_compile_started(self, event: CompileStarted) -> None: ...
 
+    def on_phase_started(self, event: PhaseStarted) -> None: ...
+
+    def on_request_ended(self, event: RequestEnded) -> None: ...
+
     def on_block_ended(self, event: BlockEnded) -> None: ...
 
     def on_candidate_scored(self, event: CandidateScored) -> None: ...
@@ -157,6 +217,8 @@ class Callback:
     def on_candidate_rejected(self, event: CandidateRejected) -> None: ...
 
     def on_round_ended(self, event: RoundEnded) -> None: ...
+
+    def on_search_ended(self, event: SearchEnded) -> None: ...
 
     def on_compile_ended(self, event: CompileEnded) -> None: ...
 
@@ -166,9 +228,19 @@ class Callbacks:
 
     def __init__(self, callbacks: Sequence[Callback] = ()) -> None:
         self._callbacks = list(callbacks)
+        for callback in self._callbacks:
+            if not isinstance(callback, Callback):
+                raise BurnishError(
+                    f"callbacks= holds {callback!r}, which is no burnish.Callback. Pass objects of classes derived "
+                    "from it. Nothing was spent."
+                )
 
     def __bool__(self) -> bool:
         return bool(self._callbacks)
+
+    def wants(self, method: str) -> bool:
+        """Whether any of them does something with this event, which need not be made otherwise."""
+        return any(getattr(type(callback), method) is not getattr(Callback, method) for callback in self._callbacks)
 
     def tell(self, method: str, event: object) -> None:
         for callback in list(self._callbacks):

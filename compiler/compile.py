@@ -7,35 +7,26 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..signatures.candidate import Candidate
-from ..signatures.canonical import digest
 from ..signatures.errors import BudgetSpent
 from ..teleprompters.base import Outcome, Teleprompter
-from .attempts import AttemptLog
-from .budget import Budget, Ledger
-from .evaluate import FIRST_ROWS, Evaluator, Job, stop_on_broken_program
+from .budget import Budget
+from .callbacks import FINAL, SEARCH, Callback, Callbacks
+from .evaluate import FIRST_ROWS, Job, stop_on_broken_program
 from .evidence import Verdict, compare, decide, no_comparison, same_program
 from .found import Found
 from .frozen.compiled import CompiledProgram
-from .journal import Journal
 from .metrics import Metric
-from .plan import MIN_PAIRS, Plan, Sizing, make_plan, needed, size_up
+from .plan import MIN_PAIRS, Plan, make_plan, needed, size_up
 from .progress import Progress
-from .records import STUDENT, EventLog, Record
+from .records import STUDENT
 from .remeasure import remeasure
-from .run import Run
-from .study import Study
 from .task import Task, prepare
-from .workbench import Bench
+from .work import Work, open_work
 
-if TYPE_CHECKING:
-    from .lm import Client
-
-THREADS = 32  # executions of a user's program at once, where the user does not say
 IDLE_ROUNDS = 50  # rounds in a row that cost and record nothing: repeats are free, so money alone would never end them
 
 
@@ -59,6 +50,7 @@ def compile(
     min_gain: float = 0.02,
     progress: bool = True,
     storage: str | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> CompiledProgram:
     """Searches for better prompts under a hard budget, compares the best with the student once, freezes the outcome.
 
@@ -80,6 +72,8 @@ def compile(
         shipping, a fraction of the metric's range; when it is ruled out the verdict is "keep".
     storage: an Optuna storage URL that mirrors the candidates, one trial each (None: a journal file in the run folder,
         which optuna-dashboard opens).
+    progress: shows on stderr, or in the notebook, how far it is. callbacks: are told what happens, see
+        `burnish.Callback`; they change nothing.
 
     Returns the compiled program: the finalist's prompts when the verdict is "ship", the student's otherwise.
     Raises a BurnishError that says what to mend; what was paid for is kept in every case.
@@ -103,24 +97,18 @@ def compile(
     )
     sizing = size_up(task)
     with ExitStack() as opened:
-        work = _open(task, sizing, None if run_dir is None else Path(run_dir), progress, storage, opened)
+        told = Callbacks([*([opened.enter_context(Progress())] if progress else []), *callbacks])
+        work = open_work(task, sizing, None if run_dir is None else Path(run_dir), storage, told, opened)
         try:
-            finalist = search(task, work)
-            verdict = final_comparison(task, work, finalist)
-            found = Found(task, work.bench, work.sizing.splits, tuple(work.notes), finalist)
-            compiled = found.compiled(verdict, work.unusable)
-            compiled.save(work.run.path("program.json"))
-            found.save_front(work.run.path("front"))
-        except KeyboardInterrupt:
-            work.client.stop()
-            folder = str(work.run.folder)
-            print(
-                f"\nStopped. Everything paid for is kept in {folder!r} and in the reply cache. Run the same command "
-                "again to go on" + ("." if run_dir is None else f" (run_dir={folder!r})."),
-                file=sys.stderr,
-            )
+            compiled = _run(task, work)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                work.client.stop()
+            work.end(None, error)
+            if isinstance(error, KeyboardInterrupt):
+                _say_stopped(work, run_dir)
             raise
-        work.progress.message(f"{verdict}\n{_bill(work.ledger)}{_failed(work)}")
+        work.end(compiled)
         return compiled
 
 
@@ -170,23 +158,27 @@ def plan(
     )
 
 
-@dataclass
-class Work:
-    """What is open while a compile runs. was_cut: the budget ended the search.
+def _run(task: Task, work: Work) -> CompiledProgram:
+    work.begin_phase(SEARCH)
+    finalist = search(task, work)
+    work.end_search()
+    work.begin_phase(FINAL)
+    verdict = final_comparison(task, work, finalist)
+    found = Found(task, work.bench, work.sizing.splits, tuple(work.notes), finalist)
+    compiled = found.compiled(verdict, work.unusable)
+    compiled.save(work.run.path("program.json"))
+    found.save_front(work.run.path("front"))
+    compiled.run_dir = work.run.folder
+    return compiled
 
-    notes: what the evidence has to say. unusable: replies that could not be used in the final comparison, by kind.
-    """
 
-    sizing: Sizing
-    run: Run
-    client: Client
-    ledger: Ledger
-    bench: Bench
-    events: EventLog
-    progress: Progress
-    was_cut: bool = False
-    notes: list[str] = field(default_factory=list)
-    unusable: dict[str, dict[str, int]] = field(default_factory=dict)
+def _say_stopped(work: Work, run_dir: str | os.PathLike[str] | None) -> None:
+    folder = str(work.run.folder)
+    print(
+        f"\nStopped. Everything paid for is kept in {folder!r} and in the reply cache. Run the same command again to "
+        "go on" + ("." if run_dir is None else f" (run_dir={folder!r})."),
+        file=sys.stderr,
+    )
 
 
 def search(task: Task, work: Work) -> Candidate:
@@ -224,7 +216,9 @@ def _drain(task: Task, work: Work) -> None:
     try:
         before = (work.ledger.spent(), len(work.bench.records))
         for done in rounds:
-            work.events.write("round", name=done.name, proposed=[c.digest for c in done.proposed])
+            work.events.round(done)
+            for candidate in done.proposed:
+                work.report.candidate(candidate)
             now = (work.ledger.spent(), len(work.bench.records))
             idle = idle + 1 if now == before else 0
             if idle >= IDLE_ROUNDS:
@@ -309,89 +303,3 @@ def _run_pairs(
         work.events.write("final account spent", pairs=len(done) // 2)
     whole = len(done) // 2 * 2
     return done[0:whole:2], done[1:whole:2]
-
-
-def _open(
-    task: Task, sizing: Sizing, folder: Path | None, progress: bool, storage: str | None, opened: ExitStack
-) -> Work:
-    """Everything a compile works with; closed in reverse when `opened` closes."""
-    from .lm import Client, ReplyCache
-
-    run = Run(task.identity, folder)
-    opened.callback(run.close)
-    cache = ReplyCache()
-    opened.callback(cache.close)
-    attempts = AttemptLog(run.path("attempts.jsonl"), cache.has)
-    opened.callback(attempts.close)
-    ledger = Ledger(task.budget, sizing.final_need, attempts, spent_seconds=run.earlier_seconds)
-    client = Client(cache, ledger, concurrency=task.concurrency, offline=bool(os.environ.get("BURNISH_OFFLINE")))
-    opened.callback(client.close)
-    journal = Journal(run.path("outcomes"), _outcomes_identity(task))
-    opened.callback(journal.close)
-    events = EventLog(run.path("events.jsonl"))
-    opened.callback(events.close)
-    study = Study(storage or run.path("study.log"), name=run.digest[:12], seed=task.seed)
-    opened.callback(study.close)
-    line = Progress(progress)
-    opened.callback(line.close)
-    evaluator = Evaluator(
-        task.program, task.metric, task.lms, client, ledger, journal, concurrency=task.concurrency or THREADS
-    )
-    opened.callback(evaluator.close)
-
-    def on_record(record: Record) -> None:
-        attributes = {**record.to_json(), "scores": list(record.score.values)}
-        study.record(record.number, record.score.candidate.digest, record.score.mean, attributes)
-
-    bench = Bench(
-        task.program.student,
-        sizing.splits.pool,
-        sizing.splits.dev,
-        evaluator,
-        task.lms["optimizer"],
-        client,
-        ledger,
-        task.seed,
-        events,
-        on_record,
-        task.teleprompter.preference,
-        run.folder,
-    )
-    work = Work(sizing, run, client, ledger, bench, events, line)
-    evaluator.on_block = lambda: _show(work)
-    if run.is_resumed:
-        line.message(f"resuming {str(run.folder)!r}")
-    return work
-
-
-def _outcomes_identity(task: Task) -> str:
-    """Digest of all that an outcome depends on besides candidate and example."""
-    roles = [role for role in task.lms if role != "optimizer"]
-    asked = {role: [task.lms[role].endpoint, task.lms[role].identity()] for role in roles}
-    return digest([task.program.identity, task.metric.identity, asked])
-
-
-def _failed(work: Work) -> str:
-    """What stands beside the verdict where replies could not be used."""
-    counts = {"the search": dict(work.bench.failures), **work.unusable}
-    said = [f"{sum(kinds.values())} ({who})" for who, kinds in counts.items() if kinds]
-    return "" if not said else "\nreplies that could not be used, which score 0: " + ", ".join(said)
-
-
-def _bill(ledger: Ledger) -> str:
-    """What this process paid for, and what it did not have to."""
-    paid, counted = ledger.paid.spend.calls, ledger.spent().calls
-    return f"paid calls: {paid}; {max(0, counted - paid)} of {counted} were answered by earlier runs"
-
-
-def _show(work: Work) -> None:
-    work.run.beat()
-    ranking = work.bench.ranking()
-    account = work.ledger.current
-    work.progress.update(
-        "search" if account == "search" else "final comparison",
-        spent=work.ledger.spent(account),
-        limit=work.ledger.limits(account),
-        best=ranking[0].score.mean if ranking else None,
-        paid=work.ledger.paid.spend,
-    )

@@ -63,12 +63,15 @@ def compare(
     finalist: Sequence[float],
     *,
     score_range: tuple[float, float] = (0, 1),
+    level: float = LEVEL,
 ) -> Comparison:
     """Compares paired scores: student[i] and finalist[i] are the scores on the same example, within `score_range`.
 
     Scores that are all at one of the two ends of the range are compared by an exact test, others by Student's t on the
     differences, joined with its correction for skewness; when all differences are equal, by a bound that follows from
     the range alone. `docs/decisions/0001-paired-test.md` says how well each holds its level.
+    level: of the interval, which excludes 0 exactly when p_value <= 1 - level. Where several comparisons are to hold
+    together it is higher than that of each alone; `significant` keeps to 0.95.
     Raises ValueError on fewer than 2 pairs, unequal lengths, or a score that is not finite or out of range.
     """
     bottom, top = score_range
@@ -86,22 +89,23 @@ def compare(
     wins, losses = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
     gain = math.fsum(differences) / n
     if all(score in (0.0, 1.0) for score in (*before, *after)):
-        test = paired_test(wins, losses, n, LEVEL)
+        test = paired_test(wins, losses, n, level)
         p_value, interval, method = test.p_value, test.interval, test.method
         variance = (wins + losses) / n - gain**2
     else:
         variance = math.fsum((d - gain) ** 2 for d in differences) / (n - 1)
         # Differences of equal decimals are equal up to the last bits; a variance made of those is no variance.
         if max(differences) - min(differences) < 1e-9:
-            p_value, interval, method = *_from_range(gain, n), "bound from the score range"
+            p_value, interval, method = *_from_range(gain, n, level), "bound from the score range"
         else:
-            p_value, interval, method = *_from_t(differences, gain, variance), "paired t test, skewness corrected"
+            p_value, interval = _from_t(differences, gain, variance, level)
+            method = "paired t test, skewness corrected"
     return Comparison(
         n=n,
         student_mean=_plain(math.fsum(before) / n),
         finalist_mean=_plain(math.fsum(after) / n),
         gain=_plain(gain),
-        interval=_outward(interval, significant=p_value <= 1 - LEVEL),
+        interval=_outward(interval, significant=p_value <= 1 - level),
         p_value=_upward(p_value),
         method=method,
         smallest_gain=_plain(_smallest_gain(variance + gain**2, n)),
@@ -111,7 +115,9 @@ def compare(
     )
 
 
-def _from_t(differences: Sequence[float], gain: float, variance: float) -> tuple[float, tuple[float, float]]:
+def _from_t(
+    differences: Sequence[float], gain: float, variance: float, level: float
+) -> tuple[float, tuple[float, float]]:
     """The wider of Student's t and t after Hall's correction for skewness, on each side.
 
     Rare large losses among frequent small wins make plain t too sure of a gain. Source: Hall 1992, JRSS B 54, 221-228.
@@ -130,7 +136,7 @@ def _from_t(differences: Sequence[float], gain: float, variance: float) -> tuple
         return 3 / skewness * (math.copysign(abs(cube) ** (1 / 3), cube) - 1)
 
     deviation = math.sqrt(variance / n)
-    t, reach = gain / deviation, student_quantile((1 + LEVEL) / 2, n - 1)
+    t, reach = gain / deviation, student_quantile((1 + level) / 2, n - 1)
     better = max(student_tail(t, n - 1), student_tail(corrected(t), n - 1))
     worse = max(student_tail(-t, n - 1), student_tail(-corrected(t), n - 1))
     low = gain - deviation * max(reach, uncorrected(reach))
@@ -138,9 +144,9 @@ def _from_t(differences: Sequence[float], gain: float, variance: float) -> tuple
     return min(1.0, 2 * min(better, worse)), (max(-1.0, low), min(1.0, high))
 
 
-def _from_range(gain: float, n: int) -> tuple[float, tuple[float, float]]:
+def _from_range(gain: float, n: int, level: float) -> tuple[float, tuple[float, float]]:
     """All n differences equal `gain`: only a share 1 - error^(1/n) of all rows differs, and within the range."""
-    unseen = 1 - ((1 - LEVEL) / 2) ** (1 / n)
+    unseen = 1 - ((1 - level) / 2) ** (1 / n)
     p_value = min(1.0, 2 * (1 + abs(gain)) ** -n)
     return p_value, (gain - unseen * (gain + 1), gain + unseen * (1 - gain))
 
@@ -225,6 +231,11 @@ class Verdict:
             means, f"{self.pairs} held-out examples", self.gain, self.interval, self.p_value
         )
         return line if self.more_needed is None else f"{line}; about {self.more_needed} more would settle it"
+
+    def _repr_html_(self) -> str:
+        from .notebook import verdict_html
+
+        return verdict_html(self)
 
 
 def decide(

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ..signatures.calls import FailureKind, Messages, Spend, Step
 from ..signatures.candidate import Candidate, Part
 from ..signatures.canonical import JSON, canonical
 from ..signatures.errors import BudgetError, LMError, MetricError, ProgramError, ReplyError
@@ -20,7 +21,6 @@ from ..signatures.prompt import Template
 from ..signatures.reask import reask_messages
 from ..signatures.rules.vectors import quantised
 from ..signatures.values import to_json
-from ..teleprompters.base import FailureKind, Messages, Spend, Step
 from .lm.encoders import encoder_of, vectors_of
 from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
 from .lm.request import Reply, Request

@@ -129,7 +129,10 @@ def label_logprobs(
     means = []
     for example, values in zip(examples, likelihoods.measure(pairs), strict=True):
         if isinstance(values, AttemptFailure):
-            raise LMError(f"{example.place or 'A row'}: its labels have no likelihood. {values}")
+            raise LMError(
+                f"{example.place or 'A row'}: its labels have no likelihood. {values} Leave the row out, or use "
+                "execution accuracy."
+            )
         means.append(sum(values) / max(1, len(values)))
     return means
 

@@ -58,7 +58,7 @@ def numeric(value: Any, truth: Any, tolerance: float) -> float:
     """The last numbers of both are equal within the tolerance. Raises MetricError when the truth holds none."""
     expected = last_number(truth)
     if expected is None:
-        raise MetricError(f"numeric_match needs a number in the label, and {truth!r} holds none.")
+        raise MetricError(f"numeric_match needs a number in the label, and {truth!r} holds none. Give it one.")
     found = last_number(value)
     return float(found is not None and math.isclose(found, expected, rel_tol=tolerance, abs_tol=tolerance))
 
@@ -135,7 +135,7 @@ def _best(truth: Any, score: Callable[[str], float]) -> float:
     plain = _plain(truth)
     truths = plain if isinstance(plain, list) else [plain]
     if not truths:
-        raise MetricError("the label is an empty list of answers, which nothing can match.")
+        raise MetricError("the label is an empty list of answers, which nothing can match. Give at least one answer.")
     return max(score(_text(one)) for one in truths)
 
 

@@ -134,19 +134,30 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        columns = ["part", "calls", "at most", "tokens", "at most"] + (["dollars", "at most"] if self.priced else [])
-        table = [columns, *(self._cells(row) for row in self.rows)]
-        widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+        table = self.cells()
+        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
         lines = [
             "  ".join(
                 cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
             )
             for line in table
         ]
-        minutes = (
-            f"about {self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"about {self.seconds:.0f} seconds"
-        )
-        return "\n".join([self.title, *lines, f"time: {minutes}", *self.notes])
+        return "\n".join([self.title, *lines, self.time, *self.notes])
+
+    @property
+    def time(self) -> str:
+        minutes = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"{self.seconds:.0f} seconds"
+        return f"time: about {minutes}"
+
+    def cells(self) -> list[list[str]]:
+        """The table as text, its head first."""
+        head = ["part", "calls", "at most", "tokens", "at most"] + (["dollars", "at most"] if self.priced else [])
+        return [head, *(self._cells(row) for row in self.rows)]
+
+    def _repr_html_(self) -> str:
+        from .notebook import plan_html
+
+        return plan_html(self)
 
     def _cells(self, row: PlanRow) -> list[str]:
         cells = [row.part, f"{row.expected.calls:,}", _shown(row.calls), f"{row.expected.tokens:,}", _shown(row.tokens)]

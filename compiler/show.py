@@ -1,11 +1,10 @@
-"""A compiled program for a person to read: what it says, what it brought, and what changed between two of them."""
+"""A compiled program for a person to read: what it says and what it brought."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..signatures.canonical import JSON
@@ -21,16 +20,16 @@ WIDTH = 160  # of one value of a demonstration, before it is shortened
 def show(document: Mapping[str, JSON]) -> str:
     """Verdict, what each part brought, each predictor's instruction, demonstrations and settings, and provenance."""
     lines = [*report_lines(document), ""]
-    lines.append(f"model: {_model(document['lm'])}")
+    lines.append(f"model: {model_text(document['lm'])}")
     for path, predictor in document["predictors"].items():
-        lines += ["", *_predictor(path, predictor)]
+        lines += ["", *predictor_lines(path, predictor)]
     if document["finalist"] is not None:
         lines += ["", "Not shipped, kept beside it (compiled.finalist()):"]
         for path, predictor in document["finalist"]["predictors"].items():
-            lines += ["", *_predictor(path, predictor)]
+            lines += ["", *predictor_lines(path, predictor)]
     lines += ["", "provenance:", *(f"  {line}" for line in _flat(document["provenance"]))]
     lines.append(f"  digest: {document['digest']}")
-    return _printable("\n".join(lines) + "\n")
+    return printable("\n".join(lines) + "\n")
 
 
 def report_lines(document: Mapping[str, JSON]) -> list[str]:
@@ -39,7 +38,10 @@ def report_lines(document: Mapping[str, JSON]) -> list[str]:
     try:
         return [*lines, *_evidence(document["evidence"])]
     except MALFORMED as error:
-        raise FrozenError(f"The evidence of the file is not as this version of burnish writes it: {error!r}.") from None
+        raise FrozenError(
+            f"The evidence of the file is not as this version of burnish writes it: {error!r}. "
+            "Load it with the version that wrote it."
+        ) from None
 
 
 def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
@@ -131,99 +133,12 @@ def _points(mean: float | None) -> str:
     return "not scored" if mean is None else f"{100 * mean:.1f}"
 
 
-def diff(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> str:
-    """What changed from one document to another: words of instructions, demonstrations, settings, model, verdict.
-
-    Removed words stand as [-word-], added ones as {+word+}. "No differences." when nothing of that kind changed.
-    """
-    lines: list[str] = []
-    lines += _changed("verdict", str(verdict_of(old)), str(verdict_of(new)))
-    lines += _changed("prompts", old["holds"], new["holds"])
-    lines += _changed("model", _model(old["lm"]), _model(new["lm"]))
-    before, after = old["predictors"], new["predictors"]
-    for path in [*before, *(path for path in after if path not in before)]:
-        if path not in after:
-            lines.append(f"- predictor {path}")
-        elif path not in before:
-            lines += [f"+ predictor {path}", *(f"  {line}" for line in _predictor(path, after[path])[1:])]
-        else:
-            found = list(_predictor_changes(before[path], after[path]))
-            lines += [f"predictor {path}", *(f"  {line}" for line in found)] if found else []
-    return _printable("\n".join(lines or ["No differences."]) + "\n")
-
-
-def _predictor_changes(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[str]:
-    before, after = old["source"], new["source"]
-    if before["instruction"] != after["instruction"]:
-        yield f"instruction: {words_changed(before['instruction'], after['instruction'])}"
-    yield from _changed("format", old["grammar"]["format"], new["grammar"]["format"])
-    yield from _changed("position", before["position"], after["position"])
-    yield from _changed("rule", _compact(old["template"]["rule"]), _compact(new["template"]["rule"]))
-    yield from _demonstrations_changed(before["demos"], after["demos"])
-    if before["demos"] == after["demos"] and _vectors(old) != _vectors(new):
-        yield "vectors of the demonstrations: changed"
-    params = {**old["settings"]["params"], **new["settings"]["params"]}
-    for name in sorted(params):
-        pair = (_compact(s["settings"]["params"].get(name)) for s in (old, new))
-        yield from _changed(name, *pair)
-    yield from _changed("reply policy", old["settings"]["reply_policy"], new["settings"]["reply_policy"])
-    if old["template"]["schema"] != new["template"]["schema"]:
-        yield "fields: changed"
-        yield from (f"  {line}" for line in _fields_changed(old["template"]["schema"], new["template"]["schema"]))
-    quiet = ("schema", "rule", "demo_vectors")
-    same_source = (before, old["grammar"], old["settings"]) == (after, new["grammar"], new["settings"])
-    names = [name for name in old["template"] if name not in quiet]
-    if same_source and any(old["template"][name] != new["template"][name] for name in names):
-        yield "rendered text: changed, though instruction and demonstrations did not"
-
-
-def _vectors(predictor: Mapping[str, JSON]) -> JSON:
-    return predictor["template"].get("demo_vectors")
-
-
-def words_changed(old: str, new: str) -> str:
-    """The new text with removed words as [-word-] and added ones as {+word+}."""
-    before, after = (re.findall(r"\s+|\S+", text) for text in (old, new))
-    shown: list[str] = []
-    for change, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        removed, added = "".join(before[a:b]), "".join(after[c:d])
-        if change == "equal":
-            shown.append(added)
-            continue
-        shown += [f"[-{removed}-]"] if removed else []
-        shown += [f"{{+{added}+}}"] if added else []
-    return "".join(shown)
-
-
-def _demonstrations_changed(old: Sequence[JSON], new: Sequence[JSON]) -> Iterator[str]:
-    before, after = [_compact(demo) for demo in old], [_compact(demo) for demo in new]
-    for place, demo in enumerate(before):
-        if demo not in after:
-            yield f"- demonstration {place + 1}: {_demo(old[place])}"
-    for place, demo in enumerate(after):
-        if demo not in before:
-            yield f"+ demonstration {place + 1}: {_demo(new[place])}"
-        elif before.index(demo) != after.index(demo):
-            yield f"~ demonstration {before.index(demo) + 1} -> {place + 1}: {_demo(new[place])}"
-
-
-def _fields_changed(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[str]:
-    for side in ("inputs", "outputs"):
-        before, after = ({field["name"]: _field(field) for field in schema[side]} for schema in (old, new))
-        for name in [*before, *(name for name in after if name not in before)]:
-            yield from _changed(f"{side[:-1]} {name}", before.get(name, "none"), after.get(name, "none"))
-
-
-def _changed(name: str, old: str, new: str) -> list[str]:
-    return [] if old == new else [f"{name}: {old} -> {new}"]
-
-
 # parts
 
 
-def _predictor(path: str, predictor: Mapping[str, JSON]) -> list[str]:
+def predictor_lines(path: str, predictor: Mapping[str, JSON]) -> list[str]:
     source, settings, template = predictor["source"], predictor["settings"], predictor["template"]
-    taken, given = (", ".join(_field(f) for f in template["schema"][side]) for side in ("inputs", "outputs"))
+    taken, given = (", ".join(field_text(f) for f in template["schema"][side]) for side in ("inputs", "outputs"))
     lines = [f"predictor {path}: {taken} -> {given}"]
     lines.append(f"  format: {template['format']}, instruction at: {source['position']}")
     lines.append("  instruction:")
@@ -231,10 +146,10 @@ def _predictor(path: str, predictor: Mapping[str, JSON]) -> list[str]:
     shown = "all, in this order" if template["rule"] is None else f"picked per query by {_rule(template)}"
     if source["demos"]:
         lines.append(f"  demonstrations: {len(source['demos'])}, {shown}")
-        lines += [f"    {place}. {_demo(demo)}" for place, demo in enumerate(source["demos"], 1)]
+        lines += [f"    {place}. {demo_text(demo)}" for place, demo in enumerate(source["demos"], 1)]
     else:
         lines.append("  demonstrations: none")
-    params = ", ".join(f"{name}={_compact(value)}" for name, value in settings["params"].items())
+    params = ", ".join(f"{name}={compact(value)}" for name, value in settings["params"].items())
     policy = "asks once more" if settings["reply_policy"] == "reask" else "fails"
     lines.append(f"  settings: {params}; a reply that does not parse {policy}")
     return lines
@@ -243,23 +158,23 @@ def _predictor(path: str, predictor: Mapping[str, JSON]) -> list[str]:
 def _rule(template: Mapping[str, JSON]) -> str:
     vectors = template.get("demo_vectors", [])
     numbers = f", {dimensions(vectors[0])} numbers a vector" if vectors else ""
-    return f"{_compact(template['rule'])}{numbers}"
+    return f"{compact(template['rule'])}{numbers}"
 
 
-def _demo(demo: Mapping[str, JSON]) -> str:
-    values = ", ".join(f"{name}={_short(value)}" for name, value in demo["values"].items())
+def demo_text(demo: Mapping[str, JSON]) -> str:
+    values = ", ".join(f"{name}={short(value)}" for name, value in demo["values"].items())
     kind = "" if demo["kind"] == "worked" else f"({demo['kind']}) "
     return f"{kind}{values}" + ("" if demo["note"] is None else f"  [{demo['note']}]")
 
 
-def _field(field: Mapping[str, JSON]) -> str:
+def field_text(field: Mapping[str, JSON]) -> str:
     kind = "" if field["type_name"] == "str" else f": {field['type_name']}"
     return f"{field['name']}{kind}{'' if field['required'] else ' (optional)'}"
 
 
-def _model(lm: Mapping[str, JSON]) -> str:
+def model_text(lm: Mapping[str, JSON]) -> str:
     others = {name: value for name, value in lm.items() if name not in ("model", "params")}
-    return f"{lm['model']}{f' {_compact(others)}' if others else ''}"
+    return f"{lm['model']}{f' {compact(others)}' if others else ''}"
 
 
 def _flat(value: JSON, name: str = "") -> Iterator[str]:
@@ -267,18 +182,18 @@ def _flat(value: JSON, name: str = "") -> Iterator[str]:
         for key, inner in value.items():
             yield from _flat(inner, f"{name}.{key}" if name else key)
     else:
-        yield f"{name}: {value if isinstance(value, str) else _compact(value)}"
+        yield f"{name}: {value if isinstance(value, str) else compact(value)}"
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with control characters spelled out: a file must not steer the terminal that shows it."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def _short(value: JSON) -> str:
-    text = _compact(value)
+def short(value: JSON) -> str:
+    text = compact(value)
     return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."

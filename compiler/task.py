@@ -191,7 +191,7 @@ def _runners(lm: object) -> dict[str, LM]:
         if not isinstance(name, str) or not name.isidentifier() or name in ROLES:
             raise LMError(
                 f"lm={{{name!r}: ...}}: LMs are named by words of your own, but not {', '.join(map(repr, ROLES))}. "
-                "Nothing was spent."
+                "Use one such as 'small'. Nothing was spent."
             )
     first, *others = lm
     return {"task": as_lm(lm[first]), **{name: as_lm(lm[name]) for name in others}}
@@ -199,14 +199,15 @@ def _runners(lm: object) -> dict[str, LM]:
 
 def _check_numbers(seed: object, concurrency: object, min_gain: object) -> None:
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise BurnishError(f"seed={seed!r} is not a whole number.")
+        raise BurnishError(f"seed={seed!r} is not a whole number. Give one, or leave it out for seed=0.")
     if concurrency is not None and (
         isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
     ):
         raise BurnishError(f"concurrency={concurrency!r} is not a positive whole number. Leave it out for the default.")
     if isinstance(min_gain, bool) or not isinstance(min_gain, int | float) or not 0 <= min_gain <= 1:
         raise BurnishError(
-            f"min_gain={min_gain!r} is not a fraction of the metric's range from 0 to 1: 0.02 is two points of 100."
+            f"min_gain={min_gain!r} is not a fraction of the metric's range from 0 to 1. Give 0.02 for two points of "
+            "100."
         )
 
 

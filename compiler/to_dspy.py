@@ -30,7 +30,8 @@ def to_dspy(
     """
     from ..signatures.dspy_bridge import Called, read_program
     from ..signatures.dspy_bridge import to_dspy as bound
-    from .runtime.program import Predictors, refuse_drift
+    from .runtime.drift import refuse_drift
+    from .runtime.predictors import Predictors
 
     predictors = Predictors(document, lm, encoder)
     candidate, original = predictors.candidate, {path: path for path in predictors.candidate.predictors}

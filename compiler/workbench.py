@@ -7,7 +7,8 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,8 @@ NO_RUNNERS = ("optimizer", "judge", "encoder")  # roles of LMs that no program r
 class Bench:
     """See `teleprompters.base.Workbench` for what each method promises.
 
-    on_record: called with every new Record, in order (the study's mirror, the progress line).
+    on_record: called with every new Record, in order (the study's mirror, the progress line). on_spent: what a step of
+    the search was for and what it has cost.
     preference: what candidates are ranked by. folder: of the run, where `keep` writes; None: nowhere. findings: what
     the search has to say in the compiled file.
     """
@@ -64,6 +66,7 @@ class Bench:
     failures: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)  # of the search, for the compiled file
     findings: dict[str, JSON] = field(default_factory=dict)
+    on_spent: Callable[[str, Spend], None] = lambda purpose, spend: None
     _scores: dict[str, dict[str, tuple[float, bool]]] = field(default_factory=dict)
     _recorded: set[str] = field(default_factory=set)
     _rejected: dict[str, str] = field(default_factory=dict)
@@ -130,6 +133,12 @@ class Bench:
         self, requests: Sequence[Messages], n: int = 1, *, temperature: float = 1.0, max_tokens: int = 512, purpose: str
     ) -> list[list[str]]:
         self.events.write("ask", purpose=purpose, requests=len(requests), n=n)
+        with self._spending(purpose):
+            return self._asked(requests, n, temperature=temperature, max_tokens=max_tokens)
+
+    def _asked(
+        self, requests: Sequence[Messages], n: int, *, temperature: float, max_tokens: int
+    ) -> list[list[str]]:
         texts: list[list[str]] = [[] for _ in requests]
         while short := [i for i, drawn in enumerate(texts) if len(drawn) < n]:
             at_once = n if n < self._too_many else self._given_at_once
@@ -167,6 +176,17 @@ class Bench:
         replies = self._send(self.optimizer, requests)
         return [_texts(reply, n) for reply, (_, n) in zip(replies, wanted, strict=True)]
 
+    @contextmanager
+    def _spending(self, purpose: str) -> Iterator[None]:
+        before = self.spent
+        try:
+            yield
+        finally:
+            after = self.spent
+            spend = Spend(after.calls - before.calls, after.tokens - before.tokens, after.usd - before.usd)
+            if spend != Spend():
+                self.on_spent(purpose, spend)
+
     def _send(self, lm: LM, requests: Sequence[Request]) -> list[Reply | AttemptFailure]:
         """Replies in order, admitted in blocks. Raises BudgetSpent where the search account shuts."""
         replies: list[Reply | AttemptFailure] = []
@@ -198,7 +218,7 @@ class Bench:
             )
             made = rejection or _with_instruction(candidate, predictor, text)
             if isinstance(made, Rejection):
-                self.events.write("rejected", predictor=predictor, reason=made.code, sentence=made.sentence, text=text)
+                self.events.rejected(made.code, made.sentence, predictor=predictor, text=text)
                 self.events.counts[f"rejected: {made.code}"] += 1
             else:
                 admitted.append(made)
@@ -207,10 +227,15 @@ class Bench:
     # scoring
 
     def predict(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
-        return self._outcomes(candidate, examples, "score")
+        with self._spending(self._running([candidate])):
+            return self._outcomes(candidate, examples, "score")
 
     def bootstrap(self, candidate: Candidate, examples: Sequence[Example]) -> list[Outcome]:
-        return self._outcomes(candidate, examples, "bootstrap")
+        with self._spending("running for demonstrations"):
+            return self._outcomes(candidate, examples, "bootstrap")
+
+    def _running(self, candidates: Sequence[Candidate]) -> str:
+        return "running the student" if set(candidates) == {self.student} else "running candidates"
 
     def _outcomes(self, candidate: Candidate, examples: Sequence[Example], purpose: str) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -232,9 +257,10 @@ class Bench:
         rows = self.dev if examples is None else tuple(examples)
         origins = [origin] * len(candidates) if origin is None or isinstance(origin, Origin) else list(origin)
         try:
-            for block in self.evaluator.run(list(self._unscored(candidates, rows)), "search"):
-                for job, outcome in block:
-                    self._note(job, outcome)
+            with self._spending(self._running(candidates)):
+                for block in self.evaluator.run(list(self._unscored(candidates, rows)), "search"):
+                    for job, outcome in block:
+                        self._note(job, outcome)
         finally:
             # Also when the budget ends in the middle: what was scored whole is recorded.
             if examples is None or {e.digest for e in rows} >= {e.digest for e in self.dev}:
@@ -280,7 +306,8 @@ class Bench:
                 )
             self._embeddings = Embeddings(encoder, self._send)
         self.events.write("embed", texts=len(texts))
-        return self._embeddings.of(texts)
+        with self._spending("embedding texts"):
+            return self._embeddings.of(texts)
 
     def _likelihoods_of(self, role: str) -> Likelihoods:
         return self._likelihoods.setdefault(role, Likelihoods(self.evaluator.lms[role], self.client, self.ledger))
@@ -311,7 +338,7 @@ class Bench:
             self.events.write("row too long", place=job.example.place, sentence=outcome.reason)
         elif job.example.digest not in self._too_long and job.candidate.digest not in self._rejected:
             self._rejected[job.candidate.digest] = outcome.reason
-            self.events.write("rejected", reason="overflow", sentence=outcome.reason)
+            self.events.rejected("overflow", outcome.reason)
 
     def _is_scored(self, candidate: Candidate, rows: Sequence[Example]) -> bool:
         known = self._scores.get(candidate.digest, {})
@@ -343,7 +370,7 @@ class Bench:
             self._rejected.get(score.candidate.digest, ""),
         )
         self.records.append(record)
-        self.events.write("recorded", **record.to_json())
+        self.events.recorded(record)
         self.on_record(record)
 
     def choose(self, candidate: Candidate) -> None:

@@ -207,7 +207,7 @@ def _check_paths(program: Program, candidate: Candidate) -> None:
     if set(candidate.predictors) != set(program.leaves):
         raise ProgramError(
             f"The candidate speaks of the predictors {', '.join(candidate.predictors)}; the program has "
-            f"{', '.join(program.leaves)}."
+            f"{', '.join(program.leaves)}. Take the program that the candidate was made for."
         )
 
 
@@ -331,7 +331,10 @@ def prediction_to_json(prediction: Prediction) -> dict[str, JSON]:
         try:
             values[name] = to_json(value)
         except SchemaError as error:
-            raise ProgramError(f"The program returned {name}={value!r:.80}, which is not JSON: {error}") from error
+            raise ProgramError(
+                f"The program returned {name}={value!r:.80}, which is not JSON: {error} Return it as such in the "
+                "dspy.Prediction."
+            ) from error
     return values
 
 

@@ -213,7 +213,8 @@ def _part(path: str, leaf: Predict, schema: Schema) -> Part:
         settings_ = Settings("task", canonical(config), policy)
     except (TypeError, ValueError) as error:
         raise ProgramError(
-            f"predictor {path!r} has a sampling parameter that is not JSON: {error}. Its parameters: {config!r}."
+            f"predictor {path!r} has a sampling parameter that is not JSON: {error}. Its parameters: {config!r}. Give "
+            "numbers, texts, lists and dictionaries of such."
         ) from error
     try:
         prompt = Prompt(

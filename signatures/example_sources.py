@@ -74,7 +74,7 @@ def _listed(rows: Iterable[object], name: str) -> Iterator[Row]:
     for number, row in enumerate(rows, 1):
         place = f"row {number} of {name}"
         if not isinstance(row, Mapping) and not _is_example(row):
-            refuse(f"{place} is {row!r:.80}, which is neither a dictionary nor a dspy.Example.")
+            refuse(f"{place} is {row!r:.80}, neither a dictionary nor a dspy.Example. Pass such rows.")
         yield getattr(row, "_burnish_place", None) or place, row  # type: ignore[misc]
 
 
@@ -104,17 +104,19 @@ def _file_rows(path: Path) -> Iterator[Row]:
     except UnicodeDecodeError as error:
         refuse(f"{path.name} is not UTF-8 text (byte {error.start}: {error.reason}). Save it as UTF-8.")
     except OSError as error:
-        refuse(f"{path.name} cannot be read: {error.strerror}.")
+        refuse(f"{path.name} cannot be read: {error.strerror}. Make it readable, or pass the rows themselves.")
 
 
 def _missing(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f"There is no file {path} (and no folder {folder})."
+        return f"There is no file {path} (and no folder {folder}). Give the path of one that there is."
     names = [each.name for each in folder.iterdir() if each.is_file()]
     alike = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
     where = "in the current folder" if folder == Path(".") else f"in {folder}"
-    return f"There is no file {path.name} {where}." + (f" There is: {', '.join(alike)}." if alike else "")
+    return f"There is no file {path.name} {where}. " + (
+        f"There is: {', '.join(alike)}." if alike else "Give the path of one that there is."
+    )
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
@@ -153,14 +155,14 @@ def _csv_rows(path: Path) -> Iterator[Row]:
                     )
                 yield f"row {number} of {path.name}", dict(zip(header, values, strict=True))
         except csv.Error as error:
-            refuse(f"row {number + 1} of {path.name} is not CSV: {error}.")
+            refuse(f"row {number + 1} of {path.name} is not CSV: {error}. Mend it, or save the rows as .jsonl.")
 
 
 def _json(text: str, place: str) -> JSON:
     try:
         return json.loads(text, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
-        refuse(f"{place} is not JSON: {error}.")
+        refuse(f"{place} is not JSON: {error}. Mend it, or leave it out.")
 
 
 def _not_json(constant: str) -> NoReturn:
@@ -169,7 +171,7 @@ def _not_json(constant: str) -> NoReturn:
 
 def _object(row: JSON, place: str) -> Mapping[str, JSON]:
     if not isinstance(row, dict):
-        refuse(f"{place} is {_shown(row)}, not an object with a value for each field.")
+        refuse(f"{place} is {_shown(row)}, not an object with a value for each field. Write it as one.")
     return row
 
 
@@ -193,7 +195,7 @@ def _check_columns(names: Iterable[Any], where: str) -> None:
 
 def _pandas_rows(frame: Any, name: str) -> Iterator[Row]:
     if not hasattr(frame, "columns"):
-        refuse(f"{name} is a {type(frame).__name__}, not a DataFrame.")
+        refuse(f"{name} is a {type(frame).__name__}, not a DataFrame. Pass a DataFrame.")
     _check_columns(frame.columns, name)
     # A missing value is NaN, NaT or NA, after the column's type; all of them mean that there is no value.
     present = frame.astype(object).where(frame.notna(), None)

@@ -61,7 +61,7 @@ def load_examples(source: object, inputs: str | Sequence[str] | None = None, *, 
         example._burnish_place = place
         examples.append(example)
     if not examples:
-        refuse(f"{source_name(source)} has no rows.")
+        refuse(f"{source_name(source)} has no rows. Give at least one.")
     return Examples(examples, source_name(source), named)
 
 
@@ -128,7 +128,10 @@ def _inputs(row: Mapping[str, Any], program: Program, place: str, role: Role) ->
 def _check_present(inputs: Iterable[str], row: Mapping[str, Any], place: str) -> None:
     for name in inputs:
         if name not in row:
-            refuse(f"{place} has no field {name!r}, which was named as an input.\nIt has: {_names(row.keys())}.")
+            refuse(
+                f"{place} has no field {name!r}, which was named as an input.\n"
+                f"It has: {_names(row.keys())}. Give inputs= from these, or rename the column."
+            )
 
 
 class _Column(NamedTuple):

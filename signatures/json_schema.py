@@ -45,6 +45,11 @@ def coerce(schema: Mapping[str, JSON], value: JSON, where: str) -> JSON:
         return _Fit(defs, strict=False).fit(schema, value, where)
 
 
+def check(schema: Mapping[str, JSON], value: JSON, where: str) -> JSON:
+    """The value, as `coerce` gives it, where it fits its schema as it stands. Raises Mismatch as `coerce` does."""
+    return _Fit(schema.get("$defs", {}), strict=True).fit(schema, value, where)
+
+
 def fits(schema: Mapping[str, JSON], value: JSON, defs: Mapping[str, JSON]) -> bool:
     """Whether a value fits a schema as it stands. defs: the definitions that the schema's references name."""
     try:

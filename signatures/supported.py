@@ -24,14 +24,18 @@ _ANNOTATIONS = frozenset({
 })
 # fmt: on
 
+MOST_MEMBERS = 10_000
+
 
 def check_supported(schema: Mapping[str, JSON], field: str = "") -> None:
     """Refuses a JSON Schema whose meaning `coerce` could not keep.
 
     Raises SchemaError naming the field and the keyword: an unknown keyword, an unknown type, a reference that leads
-    nowhere or only to itself, a pattern that Python's `re` cannot read.
+    nowhere or only to itself, unions of unions that one value would be held against MOST_MEMBERS times, a pattern that
+    Python's `re` cannot read.
     """
     defs = schema.get("$defs", {})
+    counted: dict[str, int] = {}
     for part in _subschemas(schema):
         if isinstance(part, bool):
             continue
@@ -44,8 +48,12 @@ def check_supported(schema: Mapping[str, JSON], field: str = "") -> None:
         for kind in [kinds] if isinstance(kinds, str) else kinds:
             if kind not in TYPES:
                 raise _unsupported(field, "type", kind, "is unknown")
-        if "$ref" in part and not _leads_somewhere(part, defs, ()):
+        members = _members(part, defs, (), counted)
+        if "$ref" in part and not members:
             raise _unsupported(field, "$ref", part["$ref"], "leads to no definition of this schema")
+        if members > MOST_MEMBERS:
+            keyword = next(name for name in ("$ref", "anyOf", "oneOf", "allOf") if name in part)
+            raise _unsupported(field, keyword, part[keyword], f"stands for more than {MOST_MEMBERS} schemas")
         for pattern in [part["pattern"]] if "pattern" in part else list(part.get("patternProperties", ())):
             try:
                 re.compile(pattern)
@@ -68,17 +76,25 @@ def _subschemas(schema: JSON) -> Iterator[JSON]:
             yield from _subschemas(schema[keyword])
 
 
-def _leads_somewhere(schema: JSON, defs: Mapping[str, JSON], seen: tuple[str, ...]) -> bool:
-    """Whether following references from here ends: a check that follows them without reading a value would not."""
+def _members(schema: JSON, defs: Mapping[str, JSON], seen: tuple[str, ...], counted: dict[str, int]) -> int:
+    """How many schemas a value is held against here, through references and unions, before a part of it is looked at.
+
+    0 where references lead nowhere or only to themselves: a check that follows them would not end.
+    counted: what was found for each definition, so that a small schema cannot ask for exponential work.
+    """
     if not isinstance(schema, Mapping):
-        return True
+        return 1
     if "$ref" in schema:
         name = str(schema["$ref"]).removeprefix("#/$defs/")
         if name in seen or name not in defs:
-            return False
-        return _leads_somewhere(defs[name], defs, (*seen, name))
-    members = [part for union in ("anyOf", "oneOf", "allOf") for part in schema.get(union, ())]
-    return all(_leads_somewhere(part, defs, seen) for part in members)
+            return 0
+        if name not in counted:
+            counted[name] = _members(defs[name], defs, (*seen, name), counted)
+        return counted[name]
+    inner = [
+        _members(part, defs, seen, counted) for union in ("anyOf", "oneOf", "allOf") for part in schema.get(union, ())
+    ]
+    return 0 if 0 in inner else 1 + sum(inner)
 
 
 def _unsupported(field: str, keyword: str, value: JSON, why: str) -> SchemaError:

@@ -10,41 +10,17 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
 from types import BuiltinFunctionType
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
+from ..signatures.calls import FailureKind as FailureKind
+from ..signatures.calls import Messages as Messages
+from ..signatures.calls import Spend as Spend
+from ..signatures.calls import Step as Step
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, canonical
 from ..signatures.code_identity import code_identity
 from ..signatures.errors import BurnishError
 from ..signatures.example import Example
-
-Messages: TypeAlias = Sequence[Mapping[str, str]]
-FailureKind: TypeAlias = Literal["unparsed", "refused", "truncated", "overflow", "program_error"]
-
-
-@dataclass(frozen=True)
-class Spend:
-    """Distinct requests and what they cost. usd is 0.0 where no price is known."""
-
-    calls: int = 0
-    tokens: int = 0
-    usd: float = 0.0
-
-    def __add__(self, other: Spend) -> Spend:
-        return Spend(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One predictor's call within an execution: its path, inputs and outputs in JSON form, and the reply's text.
-
-    outputs: empty when the reply could not be used; what was replied is still there.
-    """
-
-    path: str
-    inputs: Mapping[str, JSON]
-    outputs: Mapping[str, JSON]
-    reply: str
 
 
 @dataclass(frozen=True)

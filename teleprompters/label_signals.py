@@ -211,7 +211,8 @@ def _written(prompt: Prompt, answer: Mapping[str, JSON]) -> str:
         prompt.template.parse(reply)
     except ReplyError as error:
         raise ProgramError(
-            f"The label {dict(answer)!r:.80} is no answer of the program: {error} Nothing was spent."
+            f"The label {dict(answer)!r:.80} is no answer of the program: {error} Give values that its output fields "
+            "can hold. Nothing was spent."
         ) from error
     return reply
 

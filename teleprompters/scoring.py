@@ -130,7 +130,10 @@ class Channel:
                 "Direct, or fix the demonstrations. Nothing was spent."
             )
         if self.prior is not None and len(self.prior) != len(labels):
-            raise ProgramError(f"Channel(prior=...) has {len(self.prior)} numbers for {len(labels)} labels.")
+            raise ProgramError(
+                f"Channel(prior=...) has {len(self.prior)} numbers for {len(labels)} labels. Give one for each label, "
+                "in their order. Nothing was spent."
+            )
         written(prompt, labels)  # refuses labels that leave an output open
         answers = as_outputs(candidate, labels)
         back = reverse(prompt, self.instruction)

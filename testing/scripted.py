@@ -144,7 +144,7 @@ class Script:
 
     def _scored(self, body: Mapping[str, JSON]) -> Reply:
         if self.log_probability is None:
-            raise LMError("This ScriptedLM was given no log_probability function.")
+            raise LMError("This ScriptedLM tells no log-probabilities: pass ScriptedLM(..., log_probability=function).")
         values = self.log_probability(body["prompt"], body["continuation"])
         choice = {"text": body["continuation"], "finish_reason": "stop", "logprobs": {"token_logprobs": values}}
         usage = {"prompt_tokens": self._count(body["prompt"]), "completion_tokens": len(values)}
@@ -169,7 +169,7 @@ def _from_list(answers: Sequence[Answer]) -> Respond:
         with lock:
             for answer in left:
                 return answer
-        raise LMError(f"ScriptedLM was given {len(answers)} replies, and this is one request more.")
+        raise LMError(f"ScriptedLM was given {len(answers)} replies, and this is one request more. Give it more.")
 
     return respond
 
@@ -180,7 +180,7 @@ def _from_table(table: Table) -> Respond:
         for sought, answer in table.items():
             if any(sought in text if isinstance(sought, str) else sought.search(text) for text in reversed(said)):
                 return answer
-        raise LMError(f"ScriptedLM has no reply in its table to {said[-1][:200]!r}.")
+        raise LMError(f"ScriptedLM has no reply in its table to {said[-1][:200]!r}. Add a text of it to the table.")
 
     return respond
 

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
-MAY_IMPORT_DSPY = re.compile(r"signatures/(dspy_\w+|pipeline)\.py|compiler/(lm/dspy_\w+|as_dspy|to_dspy)\.py")
+MAY_IMPORT_DSPY = re.compile(
+    r"signatures/(dspy_\w+|pipeline)\.py|compiler/(lm/dspy_\w+|as_dspy|to_dspy|export/dspy)\.py"
+)
 PROMPT = re.compile(r"burnish\.signatures\.(formats\b|prompt$|rules$)")
 
 

@@ -21,6 +21,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
+SUFFIXES = (".py", ".md", ".js", ".css", ".txt")  # of files that the package is made of
 
 
 def tracked() -> list[PurePosixPath]:
@@ -32,7 +33,7 @@ def tracked() -> list[PurePosixPath]:
 
 def shipped_by_right() -> set[str]:
     """What the wheel must hold, by its path in the tree: all code of the package, its texts, its type marker."""
-    in_packages = {str(p) for p in tracked() if p.parts[0] in PACKAGE_FOLDERS and p.suffix in (".py", ".md")}
+    in_packages = {str(p) for p in tracked() if p.parts[0] in PACKAGE_FOLDERS and p.suffix in SUFFIXES}
     return in_packages | {"__init__.py", "py.typed"}
 
 

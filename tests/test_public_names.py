@@ -15,6 +15,7 @@ NAMES = (
     "BudgetSpent",
     "BurnishError",
     "CacheError",
+    "Callback",
     "ChainOfThought",
     "CompiledProgram",
     "CurriculumICL",
@@ -30,6 +31,7 @@ NAMES = (
     "MetricError",
     "Module",
     "OPRO",
+    "OpenTelemetry",
     "OutputField",
     "Pipeline",
     "Predict",
@@ -46,6 +48,7 @@ NAMES = (
     "Teleprompter",
     "__version__",
     "as_dspy",
+    "asgi",
     "compile",
     "contains",
     "exact_match",
@@ -57,6 +60,7 @@ NAMES = (
     "normalized_match",
     "numeric_match",
     "plan",
+    "probe",
     "token_f1",
 )
 

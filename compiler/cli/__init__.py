@@ -10,16 +10,44 @@ from collections.abc import Sequence
 
 from ... import __version__
 from ...signatures.errors import BurnishError
-from . import caching, compiling, evaluating, local_models, running, showing
+from . import (
+    caching,
+    compiling,
+    evaluating,
+    exporting,
+    local_models,
+    probing,
+    reporting,
+    running,
+    runs,
+    serving,
+    showing,
+    verifying,
+)
 
 # In the order of the help. What a command needs it imports when it runs: `burnish --help` must be light.
-COMMANDS = (compiling, evaluating, running, showing, caching, local_models)
+COMMANDS = (
+    compiling,
+    evaluating,
+    probing,
+    rechecking,
+    running,
+    runs,
+    reporting,
+    serving,
+    showing,
+    verifying,
+    exporting,
+    caching,
+    local_models,
+)
 
 EXIT_CODES = """exit codes:
   0  done
   1  an error, said in one message; what was paid for is kept
   2  the command line itself is wrong
   3  --fail-unless-ship, and the verdict is not "ship"
+  4  --fail-if-worse, --fail-if-drifted or diff --exit-code, and it is so
   130  stopped with Ctrl-C; the command to go on with is printed"""
 
 

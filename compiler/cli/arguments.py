@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...signatures.canonical import JSON
 from ...signatures.errors import BudgetError, BurnishError, LMError, MetricError, ProgramError
-from ..budget import Budget
 
 if TYPE_CHECKING:
     from ...signatures.examples import Examples
     from ...teleprompters.base import Teleprompter
+    from ..budget import Budget
     from ..lm import LM
     from ..metrics import Metric
 
@@ -30,7 +30,7 @@ def named_object(name: str, what: str) -> Any:
     """The object that `module:attribute` or `file.py:attribute` names. Raises ProgramError, saying what is missing."""
     source, separator, attribute = name.rpartition(":")
     if not separator or not source or not attribute:
-        raise ProgramError(f"{what} {name!r} is not of the form module:attribute or file.py:attribute.")
+        raise ProgramError(f"{what} {name!r} names nothing: give module:attribute, or file.py:attribute.")
     module = _module(source, what)
     value: Any = module
     for part in attribute.split("."):
@@ -45,7 +45,7 @@ def _module(source: str, what: str) -> object:
     path = Path(source)
     if source.endswith(".py"):
         if not path.is_file():
-            raise ProgramError(f"{what}: there is no file {source!r}.")
+            raise ProgramError(f"{what}: there is no file {source!r}. Give its path from the folder you are in.")
         if path.stem in sys.modules and getattr(sys.modules[path.stem], "__file__", None) == str(path.resolve()):
             return sys.modules[path.stem]
         folder = str(path.resolve().parent)
@@ -56,9 +56,14 @@ def _module(source: str, what: str) -> object:
     try:
         return _from_file(path) if source.endswith(".py") else importlib.import_module(source)
     except ModuleNotFoundError as error:
-        raise ProgramError(f"{what}: {source} cannot be imported: {error}. Looked in {folder!r} first.") from error
+        raise ProgramError(
+            f"{what}: {source} cannot be imported: {error}. Looked in {folder!r} first. Install what is missing, or give "
+            "a file instead of a module: path/to/file.py:attribute."
+        ) from error
     except Exception as error:
-        raise ProgramError(f"{what}: importing {source} raised {type(error).__name__}: {error}") from error
+        raise ProgramError(
+            f"{what}: importing {source} raised {type(error).__name__}: {error}. Mend it so that it can be imported."
+        ) from error
 
 
 def _from_file(path: Path) -> object:
@@ -114,6 +119,8 @@ def teleprompter_named(name: str | None) -> Teleprompter | None:
 
 def budget_of(text: str | None) -> Budget | None:
     """`calls=1500,usd=2`: a Budget. Raises BudgetError that names the part that is wrong."""
+    from ..budget import Budget
+
     if text is None:
         return None
     limits = {}
@@ -135,7 +142,7 @@ def lm_of(model: str | None, base_url: str | None, params: list[str], price: str
 
     if model is None:
         if base_url or params or price:
-            raise LMError("--base-url, --param and --price need --lm MODEL.")
+            raise LMError("--base-url, --param and --price describe a model: give its name with --lm MODEL.")
         return None
     settings = {}
     for text in params:

@@ -12,6 +12,7 @@ from ...signatures.canonical import JSON
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # argparse has no public name for it
 
+GATE = 4  # the exit code of a command that was told to fail on what it found
 PROGRAM = "module:attribute or file.py:attribute, a dspy.Module, Predict, ChainOfThought or Pipeline"
 ENCODER = "gives vectors of texts: a server's name, local/NAME or sentence-transformers:NAME@COMMIT (default: none)"
 SAME_ENCODER = "embeds queries for files that compare vectors (default: the encoder that the file names)"
@@ -64,6 +65,13 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return value
+
+
+def fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share of the score range between 0 and 1, such as 0.02")
     return value
 
 

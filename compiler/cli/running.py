@@ -67,13 +67,16 @@ def _blocks(lines: Any) -> Iterator[list[dict[str, JSON]]]:
         yield block
 
 
+_OBJECT = 'Give an object with the input fields, such as {"review": "Nothing works."}'
+
+
 def _inputs(text: str, where: str) -> dict[str, JSON]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ExampleError(f"{where} is not JSON ({error}): {text.strip():.80}") from None
+        raise ExampleError(f"{where} is not JSON ({error}): {text.strip():.80}\n{_OBJECT}") from None
     if not isinstance(value, dict):
-        raise ExampleError(f"{where} is not a JSON object with the input fields: {text.strip():.80}")
+        raise ExampleError(f"{where} is JSON and no object: {text.strip():.80}\n{_OBJECT}")
     return value
 
 

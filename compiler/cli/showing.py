@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import TYPE_CHECKING
 
-from .options import command, json_option, print_json
+from .options import GATE, command, json_option, print_json
 
 if TYPE_CHECKING:
     from .options import Commands
@@ -16,10 +18,22 @@ def add(commands: Commands) -> None:
     showing.add_argument("file", metavar="FILE")
     json_option(showing)
     comparing = command(
-        commands, "diff", diff, "What changed from one frozen file to another.", "  burnish diff old.json new.json"
+        commands,
+        "diff",
+        diff,
+        "What changed from one frozen file to another.",
+        "  burnish diff old.json new.json\n  burnish diff old.json new.json --exit-code --json",
     )
     comparing.add_argument("old", metavar="OLD")
     comparing.add_argument("new", metavar="NEW")
+    comparing.add_argument("--exit-code", action="store_true", help="exit with 4 when the files differ")
+    comparing.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="auto, the default: on a terminal, unless NO_COLOR is set",
+    )
+    json_option(comparing)
 
 
 def show(parsed: argparse.Namespace) -> int:
@@ -31,8 +45,21 @@ def show(parsed: argparse.Namespace) -> int:
 
 
 def diff(parsed: argparse.Namespace) -> int:
-    from ..frozen.compiled import CompiledProgram
-    from ..show import diff as difference
+    from ..frozen.diff import differences
+    from ..frozen.diff_text import diff_text
+    from ..frozen.document import read_document
 
-    print(difference(CompiledProgram.load(parsed.old).document, CompiledProgram.load(parsed.new).document), end="")
-    return 0
+    old, new = read_document(parsed.old), read_document(parsed.new)
+    found = differences(old, new)
+    if parsed.json:
+        digests = {"old": old["digest"], "new": new["digest"]}
+        print_json({**digests, "differences": [one.to_json() for one in found]})
+    else:
+        print(diff_text(found, _in_color(parsed.color)), end="")
+    return GATE if parsed.exit_code and found else 0
+
+
+def _in_color(wish: str) -> bool:
+    if wish != "auto":
+        return wish == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

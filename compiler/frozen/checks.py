@@ -6,7 +6,9 @@ What passes here renders, asks and parses without further checks.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any
 
 from ...signatures.canonical import JSON
@@ -21,6 +23,12 @@ KINDS = ("predictor", "pipeline", "module")
 DECISIONS = ("ship", "keep", "inconclusive")
 GOLDENS = 3  # a predictor, at least
 
+# What no honest file comes near. Without them a small file could ask for work that grows with the square of its size.
+MOST_PREDICTORS = 256
+MOST_FIELDS = 1000  # of a predictor
+MOST_SLOTS = 8  # that show one input
+MOST_GOLDENS = 8  # a predictor
+
 _TOP = {
     "format", "kind", "holds", "pipeline", "predictors", "lm", "goldens",
     "verdict", "evidence", "provenance", "finalist", "digest",
@@ -31,7 +39,9 @@ _FIELD = {"name", "json_schema", "description", "type_name", "note", "required"}
 
 
 # What code that trusts its input may raise on a file's content.
-MALFORMED = (BurnishError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+MALFORMED = (
+    BurnishError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, Warning
+)  # fmt: skip
 
 
 class Refused(FrozenError):
@@ -69,6 +79,8 @@ def check_structure(document: Mapping[str, JSON]) -> None:
 def _check_predictors(predictors: JSON, goldens: JSON, prefix: str) -> None:
     if not _mapping(predictors, f"{prefix}predictors"):
         raise Refused(f"{prefix}predictors: there is none.")
+    _at_most(MOST_PREDICTORS, predictors, f"{prefix}predictors")
+    _at_most(MOST_GOLDENS * len(predictors), _list(goldens, f"{prefix}goldens"), f"{prefix}goldens")
     for path, predictor in predictors.items():
         where = f"{prefix}predictors[{shown(path)}]"
         _object(predictor, where, _PREDICTOR)
@@ -76,7 +88,7 @@ def _check_predictors(predictors: JSON, goldens: JSON, prefix: str) -> None:
         _check_grammar(predictor["grammar"], predictor["template"]["format"], f"{where}.grammar")
         _check_settings(predictor["settings"], f"{where}.settings")
         _check_source(predictor["source"], f"{where}.source")
-    for index, golden in enumerate(_list(goldens, f"{prefix}goldens")):
+    for index, golden in enumerate(goldens):
         where = f"{prefix}goldens[{index}]"
         _object(golden, where, {"predictor", "inputs", "request"}, optional={"vector"})
         _one_of(golden["predictor"], f"{where}.predictor", predictors)
@@ -88,8 +100,10 @@ def _check_predictors(predictors: JSON, goldens: JSON, prefix: str) -> None:
     if len({rule["encoder"] for rule in rules if "encoder" in rule}) > 1:
         raise Refused(f"{prefix}predictors: their rules name more than one encoder.")
     for path in predictors:
-        if sum(golden["predictor"] == path for golden in goldens) < GOLDENS:
-            raise Refused(f"{prefix}goldens: fewer than {GOLDENS} for predictor {shown(path)}.")
+        count = sum(golden["predictor"] == path for golden in goldens)
+        if not GOLDENS <= count <= MOST_GOLDENS:
+            told = f"fewer than {GOLDENS}" if count < GOLDENS else f"more than {MOST_GOLDENS}"
+            raise Refused(f"{prefix}goldens: {told} for predictor {shown(path)}.")
 
 
 def _check_template(template: JSON, where: str) -> None:
@@ -106,9 +120,11 @@ def _check_template(template: JSON, where: str) -> None:
     filled: list[str] = []
     for index, message in enumerate(_list(template["tail"], f"{where}.tail")):
         filled += _check_message(message, f"{where}.tail[{index}]", slots=inputs)
-    missing = [name for name in inputs if name not in filled]
-    if missing:
-        raise Refused(f"{where}.tail: no slot for the input {shown(missing[0])}.")
+    for name, count in Counter([*inputs, *filled]).items():
+        if count == 1:
+            raise Refused(f"{where}.tail: no slot for the input {shown(name)}.")
+        if count - 1 > MOST_SLOTS:
+            raise Refused(f"{where}.tail: more than {MOST_SLOTS} slots for the input {shown(name)}.")
     _check_rule(template, where)
     if template["response_schema"] is not None:
         _mapping(template["response_schema"], f"{where}.response_schema")
@@ -119,7 +135,8 @@ def _check_schema(schema: JSON, where: str) -> list[str]:
     _object(schema, where, {"inputs", "outputs"})
     names: list[str] = []
     for side in ("inputs", "outputs"):
-        for index, field in enumerate(_list(schema[side], f"{where}.{side}")):
+        _at_most(MOST_FIELDS, _list(schema[side], f"{where}.{side}"), f"{where}.{side}")
+        for index, field in enumerate(schema[side]):
             place = f"{where}.{side}[{index}]"
             _object(field, place, _FIELD, optional={"default"})
             for name in ("name", "description", "type_name", "note"):
@@ -245,6 +262,11 @@ def _check_pipeline(spec: JSON, predictors: Mapping[str, JSON]) -> None:
         raise Refused("pipeline.steps: not each predictor once.")
 
 
+def _at_most(most: int, value: Collection[JSON], where: str) -> None:
+    if len(value) > most:
+        raise Refused(f"{where}: {len(value)} of them, and {most} are the most that are read.")
+
+
 def _object(value: JSON, where: str, names: Collection[str], optional: Collection[str] = ()) -> dict[str, JSON]:
     found = _mapping(value, where)
     missing = sorted(set(names) - set(found))
@@ -277,7 +299,8 @@ def _text(value: JSON, where: str) -> str:
 def _one_of(value: JSON, where: str, known: Collection[Any]) -> str:
     # Compared by type too: 1 is not True, and a list in place of a name must not be hashed.
     if not any(type(value) is type(item) and value == item for item in known):
-        raise Refused(f"{where}: {shown(value)} is unknown. Known: {', '.join(shown(item) for item in known)}.")
+        listed = ", ".join(shown(item) for item in islice(known, 20))
+        raise Refused(f"{where}: {shown(value)} is unknown. Known: {listed}{', ...' if len(known) > 20 else '.'}")
     found: str = value
     return found
 

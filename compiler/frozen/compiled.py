@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from ...signatures.dspy_bridge import Program
     from ..evidence import Verdict
     from ..lm import LM
-    from ..runtime.program import FrozenProgram, Predictors, Result
+    from ..runtime.predictors import Predictors
+    from ..runtime.program import FrozenProgram
+    from ..runtime.result import Result
 
 # Ways to reach a model, never part of what it was asked: an LM's parameters or identity may hold them.
 _PRIVATE = frozenset(
@@ -111,6 +113,7 @@ class CompiledProgram:
         self.live_lm = live_lm
         self._live_finalist_lm = live_finalist_lm
         self.live_encoder = live_encoder
+        self.run_dir: Path | None = None  # of the compile that made it in this process
         self._running: FrozenProgram | None = None
         self._predictors: Predictors | None = None
 
@@ -180,7 +183,10 @@ class CompiledProgram:
         if self._document["holds"] == "finalist":
             return self
         if kept is None:
-            raise FrozenError("This compile has no finalist: no candidate beat the student, whose prompts it holds.")
+            raise FrozenError(
+                "This compile has no finalist: no candidate beat the student, whose prompts it holds. Use it as it is, or "
+                "compile again with more rows or a larger budget."
+            )
         document = {**self._document, **kept, "holds": "finalist", "finalist": None}
         return CompiledProgram(
             _sealed(document),
@@ -205,7 +211,7 @@ class CompiledProgram:
         Where demonstrations are picked by vectors this makes the call to the encoder.
         """
         if self._predictors is None:
-            from ..runtime.program import Predictors
+            from ..runtime.predictors import Predictors
 
             self._predictors = Predictors(self._document, encoder=self.live_encoder)
         return self._predictors.to_messages(step, inputs)
@@ -236,11 +242,36 @@ class CompiledProgram:
             self.live_encoder if encoder is None else encoder,
         )
 
+    def export(self, to: str, predictor: str | None = None, leave_out: Sequence[str] = ()) -> str:
+        """The text of a file that another tool takes: the prompt with slots for the inputs.
+
+        to: "openai", "markdown", "promptfoo", "dspy", "langchain" or "curl"; see docs/export.md.
+        predictor: path of the one to export, needed where there are several and the target holds one.
+        leave_out: optional inputs that calls do not give.
+        Raises FrozenError, naming predictor, reason and remedy, where the tool cannot send what was compiled.
+        """
+        from ..export import export
+
+        return export(self._document, to, predictor, leave_out)
+
     def show(self) -> str:
         """The program for a person: verdict, prompts, settings, where it comes from."""
         from ..show import show
 
         return show(self._document)
+
+    def report(
+        self, path: str | os.PathLike[str] = "report.html", run_dir: str | os.PathLike[str] | None = None
+    ) -> Path:
+        """Writes all that the compile did into one HTML file, which opens from disk, and returns its path.
+
+        run_dir: where the compile kept its records (None: those of the compile that made this program in this process).
+        Without such a folder the report has what the file itself holds: no single candidates, no messages and replies.
+        Raises RunError for the folder of another program.
+        """
+        from ..report.writing import report
+
+        return report(self._document, path, self.run_dir if run_dir is None else run_dir)
 
     @property
     def report_lines(self) -> list[str]:
@@ -254,6 +285,11 @@ class CompiledProgram:
         decision = self._document["verdict"]["decision"]
         return f"CompiledProgram({self.kind}: {paths}; {decision}; {self.digest[:12]})"
 
+    def _repr_html_(self) -> str:
+        from ..notebook import compiled_html
+
+        return compiled_html(self)
+
     def _run(self) -> FrozenProgram:
         if self._running is None:
             from ..runtime.program import FrozenProgram
@@ -266,7 +302,8 @@ class CompiledProgram:
 def _predictors(candidate: Candidate, identity: Mapping[str, JSON]) -> tuple[dict[str, JSON], list[dict[str, JSON]]]:
     defaults = identity.get("params", {})
     effective = Candidate.of({path: _with_defaults(part, defaults) for path, part in candidate.parts})
-    return {path: _predictor(part) for path, part in effective.parts}, make_goldens(effective, identity["model"])
+    documents = {path: predictor_document(part) for path, part in effective.parts}
+    return documents, make_goldens(effective, identity["model"])
 
 
 def _with_defaults(part: Part, defaults: Mapping[str, JSON]) -> Part:
@@ -275,7 +312,8 @@ def _with_defaults(part: Part, defaults: Mapping[str, JSON]) -> Part:
     return Part(part.prompt, replace(part.settings, role="task", params_json=canonical(params)))
 
 
-def _predictor(part: Part) -> dict[str, JSON]:
+def predictor_document(part: Part) -> dict[str, JSON]:
+    """What a file holds of one predictor."""
     prompt = part.prompt
     return {
         "source": {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FORMAT = "burnish/1"
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 64
+MAX_VALUES = 4_000_000  # an empty list of two bytes takes fifty in memory
 MAX_DIGITS = 64  # of a number: beyond it, reading or printing a whole number takes quadratic time
 
 
@@ -65,6 +67,9 @@ def parse_document(content: bytes, name: str) -> dict[str, JSON]:
 def _parse(content: bytes) -> dict[str, JSON]:
     if len(content) > MAX_BYTES:
         raise Refused(f"it is larger than {MAX_BYTES} bytes.")
+    # Counted before they are made; those inside of texts count too, which are few.
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise Refused(f"it holds more than {MAX_VALUES} values.")
     try:
         # A checkout may have written CRLF; inside of JSON strings a raw line end cannot stand.
         text = content.decode("utf-8").replace("\r\n", "\n")
@@ -103,8 +108,7 @@ def _parse(content: bytes) -> dict[str, JSON]:
 def _no_duplicates(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise Refused(f"the key {shown(twice)} stands twice in one object.")
     return found
 
@@ -150,7 +154,10 @@ def verdict_of(document: Mapping[str, JSON]) -> Verdict:
         verdict = Verdict.from_json(document["verdict"])
         str(verdict)
     except MALFORMED as error:
-        raise FrozenError(f"The verdict of the file is not as this version of burnish writes it: {error}.") from None
+        raise FrozenError(
+            f"The verdict of the file is not as this version of burnish writes it: {error}. Load it with the version "
+            "that wrote it."
+        ) from None
     return verdict
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...signatures.canonical import JSON, digest
 from ...signatures.errors import ExampleError, MetricError, ReplyError
 from ..cli.arguments import METRICS, metric_named
+from .document import candidate_of, read_document
 
 if TYPE_CHECKING:
     from ...signatures.examples import Examples
@@ -35,9 +36,7 @@ class Scored:
 
 def default_metric(path: str) -> Metric:
     """The built-in metric that the file was compiled with. Raises MetricError when it was a function of the user's."""
-    from .compiled import CompiledProgram
-
-    provenance = CompiledProgram.load(path).provenance
+    provenance = read_document(path)["provenance"]
     name = str(provenance.get("metric"))
     built_in = re.fullmatch(r"(\w+)\('(\w+)'\)", name)
     if built_in is not None and built_in[1] in METRICS:
@@ -47,27 +46,49 @@ def default_metric(path: str) -> Metric:
     raise MetricError(f"{path} was compiled with the metric {name}, which its name alone does not give. Add --metric.")
 
 
+def same_requests(one: str, other: str) -> bool:
+    """Whether two files send the same requests for the same inputs, so that their scores cannot differ."""
+    documents = [read_document(path) for path in (one, other)]
+    first, second = (
+        (candidate_of(d["predictors"]), d["lm"]["model"], d["lm"].get("local"), d["kind"], d["pipeline"])
+        for d in documents
+    )
+    return first == second
+
+
 def score_file(
     path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int, encoder: object = None
 ) -> Scored:
     """The scores of a frozen file on all rows. lm, encoder: who answers (None: the models named in the file)."""
-    from ..lm import LM, Client, ReplyCache
-    from ..runtime.answering import same_encoder
-    from ..runtime.program import FrozenProgram
-    from .compiled import CompiledProgram
+    from ..lm import Client, ReplyCache
 
-    compiled = CompiledProgram.load(path)
-    document, wanted = compiled.document, compiled.candidate.encoders
-    embedding = same_encoder(encoder, wanted[0]) if wanted else None
-    answering = lm if lm is not None else LM(document["lm"]["model"])
     cache = ReplyCache()
     try:
         with Client(cache, concurrency=concurrency, offline=bool(os.environ.get("BURNISH_OFFLINE"))) as client:
-            vectors = None if embedding is None else _CachedVectors(client, embedding)
-            frozen = FrozenProgram(document, lm=_Cached(client, answering), program=program, encoder=vectors)
-            results = frozen.batch([_inputs(row, frozen.inputs) for row in rows], concurrency)
+            return score_document(read_document(path), rows, metric, client, lm, program, encoder)
     finally:
         cache.close()
+
+
+def score_document(
+    document: Mapping[str, JSON],
+    rows: Sequence[Any],
+    metric: Metric,
+    client: Client,
+    lm: LM | None = None,
+    program: object = None,
+    encoder: object = None,
+) -> Scored:
+    """The scores of a document on all rows, asked through a client, which decides what is kept and counted."""
+    from ..lm import LM
+    from ..runtime.answering import same_encoder
+    from ..runtime.program import FrozenProgram
+
+    wanted = candidate_of(document["predictors"]).encoders
+    vectors = _CachedVectors(client, same_encoder(encoder, wanted[0])) if wanted else None
+    answering = lm if lm is not None else LM(document["lm"]["model"])
+    frozen = FrozenProgram(document, lm=_Cached(client, answering), program=program, encoder=vectors)
+    results = frozen.batch([inputs_of(row, frozen.inputs) for row in rows], client.concurrency)
     failed = sum(isinstance(result, ReplyError) for result in results)
     return Scored(tuple(_score(metric, row, result) for row, result in zip(rows, results, strict=True)), failed)
 
@@ -95,7 +116,8 @@ class _CachedVectors:
         return self._client.send(self._encoder, self._encoder.embedding(texts)).embeddings
 
 
-def _inputs(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:
+def inputs_of(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:
+    """The inputs of a row: those it says are inputs, else those of these names."""
     marked = getattr(row, "_input_keys", None)
     if marked is None and not names:
         raise ExampleError("A module's file does not tell which columns are its inputs. Name them with --inputs.")

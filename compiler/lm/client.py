@@ -23,11 +23,12 @@ from .meter import ClientStats, Ending, Meter, Uncounted
 from .pace import Gate, Lane
 from .request import Helping, Reply, Request, Transport
 from .retries import Patience, surfaced
+from .watched import Watch, watched_attempt
 from .writer import GroupWriter
 
 CONCURRENCY = 64
 GRACE_SECONDS = 10.0  # what `stop` gives the attempts in flight to land
-_INTERRUPTED = "Interrupted: nothing more is sent. Everything paid for is in the cache."
+_INTERRUPTED = "Interrupted: nothing more is sent. Everything paid for is in the cache: run again to go on."
 _FIRST_POLL, _LAST_POLL = 0.002, 0.05  # seconds between looks at a lock that another process holds
 
 Job: TypeAlias = tuple[Asked, Request]
@@ -54,7 +55,8 @@ class Client:
 
     cache: where replies are kept. meter: who counts. concurrency: most attempts in flight at one server (64).
     offline: a request that is not in the cache raises CacheError. on_event: called with (name, details) when an attempt
-    fails ("refused", "maybe") and when the pace changes ("slower"); from the client's own thread.
+    fails ("refused", "maybe") and when the pace changes ("slower"); from the client's own thread. watch: told of every
+    reply and failed attempt, from any thread.
     A reply counts only when it is durable. Errors leave everything that was paid for in the cache.
     """
 
@@ -76,6 +78,7 @@ class Client:
         self.concurrency = concurrency or CONCURRENCY
         self.offline = offline
         self.stats = ClientStats()
+        self.watch: Watch | None = None
         self._on_event = on_event
         self._sleep = sleep
         self._random = random_source or random.Random()  # jitter only: nothing that is kept depends on it
@@ -101,6 +104,8 @@ class Client:
             self.meter.charge(request.key, lm.spend(request, reply), paid=False)
             with self._counting:
                 self.stats.hits += 1
+            if self.watch is not None:
+                self.watch(lm, request, reply, None)
         return reply
 
     def send_many(self, jobs: Sequence[Job]) -> list[Reply | Failure]:
@@ -312,7 +317,8 @@ class Client:
         flight.stage = "air"
         how: Ending = "maybe"  # unless we learn otherwise, also when we are cancelled
         try:
-            reply = await transport.attempt(request)
+            sent = self.watch and watched_attempt(self.watch, transport, flight.lm, request)
+            reply = await (sent or transport.attempt(request))
             flight.stage = "landing"
             await self._writer.put(request, reply)
             self.meter.charge(key, flight.lm.spend(request, reply), paid=True)

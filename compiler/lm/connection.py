@@ -7,9 +7,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast, runtime_checkable
 
+from ...signatures.calls import Spend
 from ...signatures.canonical import JSON
 from ...signatures.errors import LMError
-from ...teleprompters.base import Spend
 from .endpoints import OPENAI_URL, SENTENCE_TRANSFORMERS, normalized
 from .prices import Price
 from .request import Reply, Request, Transport

@@ -114,7 +114,7 @@ def encoder_named(name: str) -> Encoder:
     dimensions = said.get("dimensions") if isinstance(said, dict) else None
     found = Encoder(LM(model, dimensions=dimensions if isinstance(dimensions, int) else None))
     if found.name != name:
-        raise LMError(f"{name} is wanted, and what is here is {found.name}.")
+        raise LMError(f"{name} is wanted, and what is here is {found.name}. Pass the other one.")
     return found
 
 
@@ -141,7 +141,10 @@ def vectors_of(encoder: Encoder, reply: Reply) -> list[list[float]]:
     vectors = reply.embeddings
     sizes = {len(vector) for vector in vectors}
     if len(sizes) != 1 or not min(sizes) or not all(_is_number(value) for vector in vectors for value in vector):
-        raise LMError(f"{encoder.model} did not answer with vectors of finite numbers, all of one length: {sizes}.")
+        raise LMError(
+            f"{encoder.model} did not answer with vectors of finite numbers, all of one length (found: {sizes}). Take "
+            "another encoder."
+        )
     return vectors
 
 

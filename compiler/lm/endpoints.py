@@ -18,7 +18,9 @@ def normalized(url: str) -> str:
     try:
         port = parts.port
     except ValueError:
-        raise LMError(f"base_url {url!r} has a port that is not a number.") from None
+        raise LMError(
+            f"base_url {url!r} has no number as its port. Give one, as in 'http://localhost:8000/v1'."
+        ) from None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
     return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"

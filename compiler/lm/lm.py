@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...signatures.calls import Spend
 from ...signatures.canonical import JSON
 from ...signatures.errors import LMError
-from ...teleprompters.base import Spend
 from .connection import Connection, connect
 from .endpoints import OPENAI_URL
 from .parameters import check_names

@@ -61,7 +61,10 @@ class LocalConnection:
             return cls(model, known(name).sha256, None, timeout)
         file = Path(name).expanduser().absolute()
         if not file.is_file():
-            raise LMError(f"LM({model!r}): there is no file {str(file)!r}.")
+            raise LMError(
+                f"LM({model!r}): there is no file {str(file)!r}. Give the path of a GGUF file, or a name of "
+                "`burnish models list`."
+            )
         # The name keeps no folder: it stands in frozen files.
         return cls(f"local/{file.name}", _sha256(file, file.stat().st_size, file.stat().st_mtime_ns), file, timeout)
 

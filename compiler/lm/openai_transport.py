@@ -84,7 +84,7 @@ class ClientTransport(ThreadedTransport):
         except openai.APIStatusError as error:
             return error.status_code, error.response.content, error.response.headers
         except openai.APIConnectionError as error:
-            raise _unreached(error, openai.APITimeoutError) from error
+            raise unreached(error, openai.APITimeoutError) from error
         return answer.status_code, answer.http_response.content, answer.headers
 
 
@@ -93,9 +93,14 @@ class AsyncClientTransport:
 
     def __init__(self, client: Any) -> None:
         """Connections may belong to another event loop, or to one that has ended: those here are new."""
-        self._own = type(client._client).__name__ == "AsyncHttpxClientWrapper"  # else it was the user who built them
-        self._client = _with_new_connections(client) if self._own else client
+        self._own = self.has_own_connections(client)
+        self.client = _with_new_connections(client) if self._own else client
         self._completion_tokens = False
+
+    @staticmethod
+    def has_own_connections(client: Any) -> bool:
+        """Whether the SDK has built the client's connections; else it was the user, with `http_client=`."""
+        return type(client._client).__name__ == "AsyncHttpxClientWrapper"
 
     async def attempt(self, request: Request) -> Reply:
         body = with_completion_tokens(request.wire) if self._completion_tokens else request.wire
@@ -108,18 +113,18 @@ class AsyncClientTransport:
     async def _post(self, request: Request, body: Mapping[str, JSON]) -> tuple[int, bytes, Mapping[str, str]]:
         import openai
 
-        create, arguments = _call(self._client, request, body)
+        create, arguments = _call(self.client, request, body)
         try:
             answer = await create(**arguments)
         except openai.APIStatusError as error:
             return error.status_code, error.response.content, error.response.headers
         except openai.APIConnectionError as error:
-            raise _unreached(error, openai.APITimeoutError) from error
+            raise unreached(error, openai.APITimeoutError) from error
         return answer.status_code, answer.http_response.content, answer.headers
 
     async def close(self) -> None:
         if self._own:
-            await self._client.close()
+            await self.client.close()
 
 
 def _with_new_connections(client: Any) -> Any:
@@ -145,7 +150,8 @@ def _read(request: Request, status: int, content: bytes, headers: Mapping[str, s
     return reply_of(request, content)
 
 
-def _unreached(error: Exception, timed_out: type[Exception]) -> AttemptFailure:
+def unreached(error: Exception, timed_out: type[Exception]) -> AttemptFailure:
+    """What an APIConnectionError of the SDK means. timed_out: its class of time-outs."""
     # The SDK names httpx's reasons by their classes only; which httpx that is differs between its versions.
     reason = type(error.__cause__).__name__
     if reason in ("ConnectError", "ConnectTimeout"):

@@ -22,7 +22,9 @@ class Price:
         for name in ("input", "output"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-                raise LMError(f"Price({name}={value!r}) is not a number of dollars per million tokens.")
+                raise LMError(
+                    f"Price({name}={value!r}) is not a number of dollars per million tokens. Give one, such as 0.15."
+                )
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6

@@ -19,6 +19,7 @@ _REMEDIES = {
     404: "The server knows no such model or path: check the model's name and base_url= (it usually ends in /v1).",
     422: "The server does not take a parameter as it was sent: check the LM's parameters.",
 }
+_OTHERWISE = "Sent again it would fail again: mend what it says; everything paid for is in the cache."
 
 
 class Patience:
@@ -56,8 +57,7 @@ class Patience:
 
 def surfaced(model: str, failure: Permanent) -> LMError:
     """What the user reads when trying again cannot help."""
-    remedy = _REMEDIES.get(failure.status or 0, "")
-    return LMError(f"{model}: {failure} {remedy}".rstrip())
+    return LMError(f"{model}: {failure} {_REMEDIES.get(failure.status or 0, _OTHERWISE)}")
 
 
 def _after(failure: AttemptFailure) -> str:

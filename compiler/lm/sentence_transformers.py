@@ -79,7 +79,9 @@ class SentenceTransformerConnection:
         try:
             return SentenceTransformerTransport(SentenceTransformer(self.source, **kept))
         except (OSError, ValueError) as error:
-            raise LMError(f"{self.model} cannot be loaded: {error}") from error
+            raise LMError(
+                f"{self.model} cannot be loaded: {error}. Check the name and the commit, or give a local folder."
+            ) from error
 
 
 @lru_cache(maxsize=16)

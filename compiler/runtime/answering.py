@@ -2,75 +2,155 @@
 
 from __future__ import annotations
 
-import atexit
-import json
 import random
-import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from dataclasses import replace
+from typing import Protocol
 
-from ...signatures.canonical import canonical
 from ...signatures.errors import FrozenError, LMError
-from ..lm.connection import Connection, HTTPConnection
+from ..lm.connection import HTTPConnection
 from ..lm.encoders import Encoder, as_encoder, encoder_named, model_and_rest
 from ..lm.failures import AttemptFailure, ContentRefused, ContextOverflow, Permanent
 from ..lm.from_user import as_lm
 from ..lm.lm import LM
-from ..lm.request import Reply, Request, Transport
+from ..lm.request import Reply, Request
 from ..lm.retries import surfaced
-
-if TYPE_CHECKING:
-    import asyncio
+from .pieces import Piece
 
 TIMEOUT = 60.0  # seconds for one attempt, where the user gives no LM of their own
 RETRIES = 2
 LONGEST_RETRY_AFTER = 10.0  # seconds; a server that asks for more is not waited for
 WAITS = (0.5, 2.0)  # seconds, at most, before each retry
 
-Function: TypeAlias = Callable[[list[dict[str, str]], dict[str, Any]], str]
-
 
 class Sender(Protocol):
-    """One attempt at a request, from any thread: the reply, or one of the failures of `failures.py`."""
+    """One attempt at a request, from any thread or event loop. Raises one of the failures of `failures.py`.
 
-    def attempt(self, request: Request) -> Reply: ...
+    seconds: for the attempt, None for the time-out that the sender was built with. A stream's are from byte to byte.
+    """
+
+    def attempt(self, request: Request, seconds: float | None = None) -> Reply: ...
+    async def aattempt(self, request: Request, seconds: float | None = None) -> Reply: ...
+    def stream(self, request: Request, seconds: float | None = None) -> Generator[Piece, None, None]: ...
+    def astream(self, request: Request, seconds: float | None = None) -> AsyncGenerator[Piece, None]: ...
 
 
 class Answering:
-    """Builds requests for one model and answers them.
+    """Builds requests for one model and answers them. Immutable; what `named` and `within` give shares the connections.
 
     lm: asks with the frozen parameters only; an LM's own sampling defaults do not count.
     """
 
-    def __init__(self, lm: LM, sender: Sender, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, lm: LM, sender: Sender, sleep: Callable[[float], None] = time.sleep, seconds: float | None = None
+    ) -> None:
         self.lm = lm
         self._sender = sender
         self._sleep = sleep
+        self._seconds = seconds
+
+    def within(self, seconds: float | None) -> Answering:
+        """The same with so many seconds for an attempt; None: with those that it has."""
+        if seconds is None:
+            return self
+        if not seconds > 0:
+            raise LMError(f"timeout={seconds!r} is no time in which anybody answers. Give seconds, such as 10.")
+        if getattr(self._sender, "keeps_its_time", False):
+            raise LMError(
+                "timeout= cannot end a plain function, which keeps its own time. Limit the call inside the function, "
+                "or pass an `async def` one."
+            )
+        return Answering(self.lm, self._sender, self._sleep, seconds)
+
+    def named(self, model: str) -> Answering:
+        """Another model of the same server, client or function. Raises LMError where one model is all there is."""
+        connection: object = self.lm.connection
+        if model.startswith("local/") or getattr(connection, "sha256", None) is not None:
+            return answering(model, model).within(self._seconds)  # a model of this process is its own server
+        if isinstance(connection, HTTPConnection):
+            connection = replace(connection, model=model, price=None)
+        elif _is_of_openai(connection):
+            connection = replace(connection, model=model)  # type: ignore[type-var]
+        else:
+            raise LMError(f"{self.lm!r} is one model and cannot be asked for {model!r}. Pass lm= that is it.")
+        return Answering(LM(model, client=connection), self._sender, self._sleep, self._seconds)
 
     def answer(self, request: Request) -> Reply | ContextOverflow | ContentRefused:
         """The reply; a refusal or an overflow as a value. Raises LMError, naming the model and what to do."""
         for retry in range(RETRIES + 1):
             try:
-                return self._sender.attempt(request)
+                return self._sender.attempt(request, self._seconds)
             except (ContextOverflow, ContentRefused) as failure:
                 return failure
-            except Permanent as failure:
-                raise surfaced(self.lm.model, failure) from None
             except AttemptFailure as failure:
-                asked = failure.retry_after or 0.0
-                if retry == RETRIES or asked > LONGEST_RETRY_AFTER:
-                    remedy = (
-                        f"The server asks to wait {asked:g} seconds." if asked else "Check the server and call again."
-                    )
-                    raise LMError(f"{self.lm.model}: {failure} That was attempt {retry + 1}. {remedy}") from None
-                self._sleep(max(asked, random.uniform(0.0, WAITS[retry])))
+                self._sleep(self._wait(retry, failure))
         raise AssertionError("unreachable")
+
+    async def aanswer(self, request: Request) -> Reply | ContextOverflow | ContentRefused:
+        """The same in an event loop."""
+        import asyncio
+
+        for retry in range(RETRIES + 1):
+            try:
+                return await self._sender.aattempt(request, self._seconds)
+            except (ContextOverflow, ContentRefused) as failure:
+                return failure
+            except AttemptFailure as failure:
+                await asyncio.sleep(self._wait(retry, failure))
+        raise AssertionError("unreachable")
+
+    def stream(self, request: Request) -> Generator[Piece, None, None]:
+        """The pieces of the reply. A failure before the first one is tried again, as `answer` does.
+
+        Raises ContextOverflow and ContentRefused as they are, LMError on anything else: what is gone out stays out.
+        """
+        for retry in range(RETRIES + 1):
+            begun = False
+            try:
+                with closing(self._sender.stream(request, self._seconds)) as pieces:
+                    for piece in pieces:
+                        begun = True
+                        yield piece
+                return
+            except (ContextOverflow, ContentRefused):
+                raise
+            except AttemptFailure as failure:
+                self._sleep(self._wait(RETRIES if begun else retry, failure))
+
+    async def astream(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """The same in an event loop."""
+        import asyncio
+
+        for retry in range(RETRIES + 1):
+            begun = False
+            try:
+                async with aclosing(self._sender.astream(request, self._seconds)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+                return
+            except (ContextOverflow, ContentRefused):
+                raise
+            except AttemptFailure as failure:
+                await asyncio.sleep(self._wait(RETRIES if begun else retry, failure))
+
+    def _wait(self, retry: int, failure: AttemptFailure) -> float:
+        """Seconds until the next attempt. Raises LMError where there is none."""
+        if isinstance(failure, Permanent):
+            raise surfaced(self.lm.model, failure) from None
+        asked = failure.retry_after or 0.0
+        if retry == RETRIES or asked > LONGEST_RETRY_AFTER:
+            remedy = f"The server asks to wait {asked:g} seconds." if asked else "Check the server and call again."
+            raise LMError(f"{self.lm.model}: {failure} That was attempt {retry + 1}. {remedy}") from None
+        return max(asked, random.uniform(0.0, WAITS[retry]))
 
 
 def answering(lm: object, model: str) -> Answering:
     """Who answers for `lm`: None (the model of the file, reached as the environment says), a model name, a
-    `burnish.LM`, an openai client, a `dspy.LM`, or a function of messages and parameters that returns the text.
+    `burnish.LM`, an openai client, a `dspy.LM`, or a function of messages and parameters that returns the text or its
+    pieces, or is asynchronous.
 
     Raises LMError when it is none of these or cannot be reached as described.
     """
@@ -79,7 +159,9 @@ def answering(lm: object, model: str) -> Answering:
     if _is_from(lm, "openai"):
         return _connected(LM(model, client=lm))
     if callable(lm) and not isinstance(lm, LM) and not _is_from(lm, "dspy"):
-        return Answering(LM(model, client=HTTPConnection(model, "function")), _FunctionSender(lm))
+        from .function_sender import FunctionSender
+
+        return Answering(LM(model, client=HTTPConnection(model, "function")), FunctionSender(lm))
     return _connected(as_lm(lm))
 
 
@@ -90,7 +172,9 @@ def encoding(encoder: object, name: str) -> Answering:
     that encoder. Raises FrozenError as that does.
     """
     if callable(encoder) and not isinstance(encoder, LM) and not _is_from(encoder, "openai"):
-        return Answering(Named(name), _VectorSender(encoder))
+        from .function_sender import Named, VectorSender
+
+        return Answering(Named(name), VectorSender(encoder))
     return _connected(same_encoder(encoder, name))
 
 
@@ -125,6 +209,11 @@ def _is_from(lm: object, package: str) -> bool:
     return any(base.__module__.split(".")[0] == package for base in type(lm).__mro__)
 
 
+def _is_of_openai(connection: object) -> bool:
+    # Without importing what is in it: whoever has such a connection has done so.
+    return type(connection).__name__ == "ClientConnection"
+
+
 def _connected(lm: LM) -> Answering:
     connection = lm.connection
     # Of an LM its own sampling defaults do not count; an encoder has none.
@@ -133,80 +222,10 @@ def _connected(lm: LM) -> Answering:
         from .http_sender import HTTPSender
 
         return Answering(plain, HTTPSender(connection))
-    return Answering(plain, _TransportSender(connection))
+    if _is_of_openai(connection):
+        from .client_sender import ClientSender
 
+        return Answering(plain, ClientSender(connection))
+    from .transport_sender import TransportSender
 
-class _FunctionSender:
-    """A function in place of a server."""
-
-    def __init__(self, function: Function) -> None:
-        self._function = function
-
-    def attempt(self, request: Request) -> Reply:
-        messages: list[dict[str, str]] = request.wire["messages"]
-        params = {name: value for name, value in request.wire.items() if name != "messages"}
-        text = self._function(messages, params)
-        if not isinstance(text, str):
-            raise LMError(f"The function given as lm= returned {type(text).__name__}, not the text of a reply.")
-        message = {"role": "assistant", "content": text}
-        return Reply(canonical({"choices": [{"message": message, "finish_reason": "stop"}]}))
-
-
-class Named(Encoder):
-    """An encoder of which the name is all that is known."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(LM(name.partition(" ")[0], client=HTTPConnection(name, "function")))
-        self.__dict__["name"] = name
-
-
-class _VectorSender:
-    """A function in place of an encoder."""
-
-    def __init__(self, function: Callable[[list[str]], Sequence[Sequence[float]]]) -> None:
-        self._function = function
-
-    def attempt(self, request: Request) -> Reply:
-        rows = [[float(value) for value in vector] for vector in self._function(list(request.body["input"]))]
-        return Reply(json.dumps({"data": [{"index": place, "embedding": row} for place, row in enumerate(rows)]}))
-
-
-class _TransportSender:
-    """Any other way to a model, such as a client object: its transport, in an event loop of our own."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._transport: Transport | None = None
-
-    def attempt(self, request: Request) -> Reply:
-        import asyncio
-
-        return asyncio.run_coroutine_threadsafe(self._attempt(request), self._running()).result()
-
-    async def _close(self) -> None:
-        if self._transport is not None:
-            await self._transport.close()
-
-    async def _attempt(self, request: Request) -> Reply:
-        if self._transport is None:
-            self._transport = self._connection.open()
-        return await self._transport.attempt(request)
-
-    def _running(self) -> asyncio.AbstractEventLoop:
-        import asyncio
-
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="burnish-runtime", daemon=True).start()
-                atexit.register(self._end)
-            return self._loop
-
-    def _end(self) -> None:
-        import asyncio
-
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+    return Answering(plain, TransportSender(connection))

@@ -1,21 +1,25 @@
-"""The runtime's own client: synchronous, keep-alive, few imports, so that the first request is out in milliseconds."""
+"""The runtime's own client: keep-alive, few imports, so that the first request is out in milliseconds."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import os
 import select
+import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ...signatures.canonical import canonical
+from ...signatures.canonical import JSON, canonical
 from ..lm.connection import HTTPConnection
 from ..lm.failures import MaybeBilled, Permanent, Unbilled
 from ..lm.request import PATHS, Reply, Request
 from ..lm.wire import failure_of, reply_of, wants_completion_tokens, with_completion_tokens
+from .pieces import Events, Piece, refuses_usage, streamed, whole_piece
 
 if TYPE_CHECKING:
     import ssl
@@ -27,27 +31,70 @@ Link: TypeAlias = http.client.HTTPConnection
 
 
 class HTTPSender:
-    """Posts requests to one server, from any thread. It never retries and follows no redirect."""
+    """Posts requests to one server, from any thread. It never retries and follows no redirect.
+
+    On behalf of an event loop each attempt runs in a thread, of `threads.THREADS` at most; one that is cancelled hangs
+    up, so that thread and server are free at once.
+    """
 
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
         self._url = urlsplit(connection.base_url)
         self._proxy = _proxy(self._url)
         self._tls = _tls() if self._url.scheme == "https" else None
-        self._completion_tokens = False  # what this model calls the limit on its reply; learnt from a refusal
+        self._completion_tokens: set[str] = set()  # models that call the limit on their reply so; learnt from refusals
+        self._counts_streams = True  # until it refuses to
         self._idle: list[Link] = []
+        self._pid = os.getpid()
         self._lock = threading.Lock()
 
-    def attempt(self, request: Request) -> Reply:
-        """The whole reply. Raises one of the failures of `failures.py`; LMError when a needed key is not given."""
-        body = _renamed(request) if self._completion_tokens else request.wire_json
-        status, content, headers = self._post(PATHS[request.kind], body)
-        if not self._completion_tokens and wants_completion_tokens(status, content):
-            self._completion_tokens = True
-            status, content, headers = self._post(PATHS[request.kind], _renamed(request))
-        if status != 200:
-            raise failure_of(status, content, headers, request.kind)
-        return reply_of(request, content)
+    def attempt(self, request: Request, seconds: float | None = None, line: Line | None = None) -> Reply:
+        """The whole reply. Raises one of the failures of `failures.py`; LMError when a needed key is not given.
+
+        seconds: until the reply is whole, else the connection's time-out. line: lets another thread hang up.
+        """
+        link, response, deadline = self._ask(request, request.wire, seconds, line or Line())
+        return reply_of(request, self._content(link, response, deadline))
+
+    async def aattempt(self, request: Request, seconds: float | None = None) -> Reply:
+        from .threads import in_thread
+
+        line = Line()
+        return await in_thread(lambda: self.attempt(request, seconds, line), line.hang_up)
+
+    def stream(
+        self, request: Request, seconds: float | None = None, line: Line | None = None
+    ) -> Generator[Piece, None, None]:
+        """The pieces of the reply as they come. seconds: until its first byte, and from byte to byte.
+
+        A server that does not stream gives one piece. Raises as `attempt` does; MaybeBilled where the end is missing.
+        """
+        line = line or Line()
+        link, response, deadline = self._ask(request, None, seconds, line)
+        if "text/event-stream" not in response.headers.get("Content-Type", ""):
+            yield whole_piece(reply_of(request, self._content(link, response, deadline)))
+            return
+        events = Events()
+        try:
+            deadline.from_byte_to_byte()
+            while not events.is_done and (content := response.read1(65536)):
+                yield from events.feed(content)
+            deadline.for_what_is_left()
+            while response.read1(65536):
+                pass  # so that the connection can be used again
+        except (OSError, http.client.HTTPException) as error:
+            if not events.is_done:
+                raise self._broken(error, deadline.seconds) from None
+        finally:
+            self._keep(link, response)
+        if not events.is_whole:
+            raise MaybeBilled(f"{self._connection.base_url} ended the stream before the reply was whole.")
+
+    def astream(self, request: Request, seconds: float | None = None) -> AsyncGenerator[Piece, None]:
+        from .threads import iterate_in_threads
+
+        line = Line()
+        return iterate_in_threads(self.stream(request, seconds, line), line.hang_up)
 
     def close(self) -> None:
         """Closes idle connections; a later attempt opens new ones."""
@@ -56,24 +103,64 @@ class HTTPSender:
         for link in idle:
             link.close()
 
-    def _post(self, path: str, body: str) -> tuple[int, bytes, Mapping[str, str]]:
+    def _ask(
+        self, request: Request, body: Mapping[str, JSON] | None, seconds: float | None, line: Line
+    ) -> tuple[Link, http.client.HTTPResponse, Deadline]:
+        """A response of status 200, of which nothing is read yet. body: None for a stream."""
+        model = str(request.body.get("model"))
+        while True:
+            sent = streamed(request, with_usage=self._counts_streams) if body is None else body
+            renamed = model in self._completion_tokens
+            text = canonical(with_completion_tokens(sent) if renamed else sent)
+            link, response, deadline = self._post(PATHS[request.kind], text, seconds, line)
+            if response.status == 200:
+                return link, response, deadline
+            status, headers = response.status, dict(response.headers.items())
+            content = self._content(link, response, deadline)
+            # A refusal cost nothing, so that what it asks for is still the one attempt.
+            if not renamed and wants_completion_tokens(status, content):
+                self._completion_tokens.add(model)
+            elif "stream_options" in sent and refuses_usage(status, content):
+                self._counts_streams = False
+            else:
+                raise failure_of(status, content, headers, request.kind)
+
+    def _post(
+        self, path: str, body: str, seconds: float | None, line: Line
+    ) -> tuple[Link, http.client.HTTPResponse, Deadline]:
         headers = {**self._connection.headers(), "Accept": "application/json"}
         if self._proxy is not None and self._tls is None:
             headers.update(_credentials(self._proxy))
-        place, seconds = self._connection.base_url, self._connection.timeout
         link = self._take()
+        assert link.sock is not None
+        deadline = Deadline(link.sock, self._connection.timeout if seconds is None else seconds)
+        line.connect(link.sock)
         try:
             link.request("POST", f"{self._target}/{path}", body.encode("utf-8"), headers)
-            response = link.getresponse()
-            content = response.read()
-        except TimeoutError:
-            link.close()
-            raise MaybeBilled(f"{place} gave no reply within {seconds:g} seconds.", timed_out=True) from None
+            return link, link.getresponse(), deadline
         except (OSError, http.client.HTTPException) as error:
             link.close()
-            raise MaybeBilled(f"The connection to {place} broke: {type(error).__name__} {error}.") from None
+            raise self._broken(error, deadline.seconds) from None
+
+    def _content(self, link: Link, response: http.client.HTTPResponse, deadline: Deadline) -> bytes:
+        pieces: list[bytes] = []
+        try:
+            while piece := response.read1(2**20):
+                pieces.append(piece)
+                deadline.check()
+            if response.length:
+                raise http.client.IncompleteRead(b"", response.length)
+        except (OSError, http.client.HTTPException) as error:
+            link.close()
+            raise self._broken(error, deadline.seconds) from None
         self._keep(link, response)
-        return response.status, content, dict(response.headers.items())
+        return b"".join(pieces)
+
+    def _broken(self, error: Exception, seconds: float) -> MaybeBilled:
+        place = self._connection.base_url
+        if isinstance(error, TimeoutError):
+            return MaybeBilled(f"{place} gave no reply within {seconds:g} seconds.", timed_out=True)
+        return MaybeBilled(f"The connection to {place} broke: {type(error).__name__} {error}.")
 
     @property
     def _target(self) -> str:
@@ -85,6 +172,8 @@ class HTTPSender:
     def _take(self) -> Link:
         while True:
             with self._lock:
+                if self._pid != os.getpid():
+                    self._idle, self._pid = [], os.getpid()  # after a fork they are the parent's
                 link = self._idle.pop() if self._idle else None
             if link is None:
                 return self._connect()
@@ -93,11 +182,15 @@ class HTTPSender:
             link.close()
 
     def _keep(self, link: Link, response: http.client.HTTPResponse) -> None:
+        """For a later call, where the response was read to its end; closed otherwise."""
+        at_end = response.isclosed() if response.length is None else response.length == 0
         with self._lock:
-            if not response.will_close and len(self._idle) < IDLE:
+            if at_end and not response.will_close and len(self._idle) < IDLE:
+                response.close()
                 self._idle.append(link)
                 return
         link.close()
+        response.close()
 
     def _connect(self) -> Link:
         link = self._link()
@@ -108,8 +201,6 @@ class HTTPSender:
             if type(error).__name__ == "SSLCertVerificationError":
                 raise Permanent(f"The certificate of {self._connection.base_url} is not trusted: {error}.") from None
             raise Unbilled(f"{self._connection.base_url} cannot be reached: {error.strerror or error}.") from None
-        assert link.sock is not None
-        link.sock.settimeout(self._connection.timeout)
         return link
 
     def _link(self) -> Link:
@@ -123,8 +214,56 @@ class HTTPSender:
         return link
 
 
-def _renamed(request: Request) -> str:
-    return canonical(with_completion_tokens(request.wire))
+class Deadline:
+    """When an attempt has taken too long: its socket is told how much is left."""
+
+    def __init__(self, sock: socket.socket, seconds: float) -> None:
+        self.seconds = seconds
+        self._sock = sock
+        self._end = monotonic() + seconds
+        sock.settimeout(seconds)
+
+    def check(self) -> None:
+        """Raises TimeoutError where it has passed."""
+        left = self._end - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+
+    def from_byte_to_byte(self) -> None:
+        """From here on it is silence that is limited, not the whole."""
+        self._sock.settimeout(self.seconds)
+
+    def for_what_is_left(self) -> None:
+        """Nothing is expected but the end, which comes with what came last."""
+        self._sock.settimeout(0.1)
+
+
+class Line:
+    """The connection that an attempt uses, so that another thread can end the attempt."""
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self._hung_up = False
+        self._lock = threading.Lock()
+
+    def connect(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._sock = sock
+            if self._hung_up:
+                _shut(sock)
+
+    def hang_up(self) -> None:
+        with self._lock:
+            self._hung_up = True
+            if self._sock is not None:
+                _shut(self._sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    # TLS would first say goodbye, in a thread that does not own the connection.
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _is_stale(link: Link) -> bool:

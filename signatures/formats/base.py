@@ -290,7 +290,7 @@ def _check_vectors(demos: Sequence[Demo]) -> None:
         if dimensions(demo.vector) != dimensions(demos[0].vector or ""):
             raise SchemaError(
                 f"the vector of demonstration {number} of {len(demos)} is not as long as that of the first: they come "
-                "from different encoders."
+                "from different encoders. Embed all of them with one."
             )
 
 

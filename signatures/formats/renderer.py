@@ -72,7 +72,10 @@ class Renderer:
         if isinstance(part, str):
             return part
         if part.field not in fields:
-            raise SchemaError(f"the template has a slot for {part.field!r}, which is no input of its schema.")
+            raise SchemaError(
+                f"the template has a slot for {part.field!r}, which is no input of its schema. It has: "
+                f"{', '.join(map(repr, fields))}."
+            )
         field = fields[part.field]
         absent = self._absent
         if field.default_json is not None:

@@ -38,7 +38,7 @@ def check_rule(rule: DemoRule) -> None:
         raise SchemaError(f"a rule with k={rule.k} picks no demonstration. Give k of at least 1.")
     if rule.selector == "vectors" and not rule.encoder:
         raise SchemaError(
-            "a rule that compares vectors names the encoder they come from: DemoRule('vectors', encoder=bench.encoder)."
+            "a rule that compares vectors names their encoder. Give it: DemoRule('vectors', encoder=bench.encoder)."
         )
     if rule.selector != "vectors" and rule.encoder is not None:
         raise SchemaError(f"a rule with the selector {rule.selector!r} compares words and takes no encoder.")
@@ -52,7 +52,7 @@ def pick(template: Template, query: str, vector: str | None = None) -> list[int]
     rule compares vectors. Raises SchemaError on a template without a rule, or where the vector is missing.
     """
     if template.rule is None:
-        raise SchemaError("this template has no rule: its demonstrations are fixed.")
+        raise SchemaError("this template has no rule: its demonstrations are fixed. Use all of them.")
     nearest = template.demo_index.nearest(query, template.rule.k, vector)
     if template.rule.order == "as_pooled":
         return sorted(nearest)

@@ -86,7 +86,8 @@ class Vectors:
         if len(asked) != len(self._vectors[0]):
             raise SchemaError(
                 f"the query's vector has {len(asked)} numbers and those of the demonstrations have "
-                f"{len(self._vectors[0])}: they come from different encoders."
+                f"{len(self._vectors[0])}: they come from different encoders. Embed the query with the encoder of the "
+                "demonstrations."
             )
         square = _product(asked, asked)
         scores = [

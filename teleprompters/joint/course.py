@@ -113,7 +113,7 @@ class Course:
         except Exception as error:
             raise BurnishError(
                 f"Joint(rule=...) raised {type(error).__name__}: {error}. It is given the points of the front, of "
-                "which there may be one, and returns one of them. What was paid for is kept."
+                "which there may be one, and is to return one of them. What was paid for is kept."
             ) from error
         if point not in front:
             raise BurnishError(

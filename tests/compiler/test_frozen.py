@@ -404,31 +404,3 @@ def test_a_file_cannot_steer_the_terminal_that_shows_it(compiled_program):
 
 def test_report_lines_begin_with_the_verdict(compiled_program):
     assert compiled_program().report_lines[0].startswith("ship: ")
-
-
-def test_diff_marks_changed_words_demonstrations_and_settings(compiled_program):
-    from burnish.compiler.show import diff
-
-    old = compiled_program("Classify the review.", demos=2, temperature=0.0)
-    new = compiled_program("Classify the whole review.", demos=3, decision="keep", temperature=0.5)
-    text = diff(old.document, new.document)
-    assert "Classify the {+whole +}review." in text
-    assert '+ demonstration 3: review="Größe 2 <b>"' in text
-    assert "temperature: 0 -> 0.5" in text
-    assert "verdict: ship" in text
-
-
-def test_diff_tells_moved_demonstrations_from_new_ones(compiled_program):
-    from burnish.compiler.show import diff
-
-    old, new = compiled_program(demos=2).document, compiled_program(demos=2).document
-    new["predictors"]["self"]["source"]["demos"].reverse()
-    text = diff(old, new)
-    assert "~ demonstration 2 -> 1" in text
-    assert "+ demonstration" not in text
-
-
-def test_equal_programs_have_no_differences(compiled_program):
-    from burnish.compiler.show import diff
-
-    assert diff(compiled_program().document, compiled_program().document) == "No differences.\n"

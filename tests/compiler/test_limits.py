@@ -74,7 +74,7 @@ def test_when_its_seconds_are_over_the_search_stops_and_the_program_comes_back(
 ):
     lm = reviewer(better_with_demos)
     clock = lambda: 0.01 * len(lm.calls)  # noqa: E731 - a server that takes a hundredth of a second a call
-    monkeypatch.setattr("burnish.compiler.compile.Ledger", partial(Ledger, clock=clock))
+    monkeypatch.setattr("burnish.compiler.work.Ledger", partial(Ledger, clock=clock))
     ran = compile_apart("timed", program, lm, rows=150, budget=b.Budget(seconds=seconds), concurrency=concurrency)
     assert ran.compiled.verdict.decision in ("ship", "keep", "inconclusive")
     assert clock() <= seconds + 0.01 * concurrency

@@ -352,12 +352,16 @@ def test_files_of_every_rule_fit_the_published_json_schema(compiled_program, by_
 
 
 def test_a_diff_names_the_rule_and_vectors_that_changed(by_vectors, compiled_program):
-    from burnish.compiler.show import diff
+    from burnish.compiler.frozen.diff import differences
+    from burnish.compiler.frozen.diff_text import diff_text
+
+    def diff(one, other):
+        return diff_text(differences(one, other))
 
     old, words = by_vectors().document, compiled_program(demos=6, rule=RULES["tfidf"], format="plain").document
     for text in (diff(old, words), diff(words, old)):
         assert "rule: " in text
-        assert "rendered text" not in text
+        assert "text of the demonstrations" not in text
     new = by_vectors().document
     new["predictors"]["self"]["template"]["demo_vectors"][0] = "AQID"
     assert diff(old, new) == "predictor self\n  vectors of the demonstrations: changed\n"

@@ -254,7 +254,7 @@ def source_of_gains(supply: Supply, by: By, rows: Sequence[Example]) -> Literal[
     try:
         labels = labels_of(supply, "InfoScore(by='probabilities')")
         if by == "auto" and len(labels) > FEW_PROBABILITIES:
-            raise ProgramError(f"{len(labels)} labels are dearer than answers")
+            raise ProgramError(f"{len(labels)} labels are dearer than answers: take by='flips'")
         distributions(supply.bench, supply.candidate, rows[:1], labels, "logprobs")
     except (NoLogprobs, ProgramError) as error:
         if by == "probabilities":

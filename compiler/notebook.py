@@ -1,0 +1,108 @@
+"""What a notebook shows of a verdict, a plan, a compiled program and a compile at work: compact HTML.
+
+Self-contained, without scripts. It takes the notebook's own colours, so it reads on light and on dark pages. All text
+is escaped: prompts and demonstrations may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..signatures.candidate import Part
+    from .evidence import Comparison, Verdict
+    from .frozen.compiled import CompiledProgram
+    from .plan import Plan
+    from .progress.standing import Standing
+
+LINE = "1px solid rgba(128,128,128,.4)"
+CELL = f"padding:.15em .8em .15em 0;border-bottom:{LINE};text-align:left;vertical-align:top"
+COLOURS = {"ship": "#2e9e5b", "keep": "#808080", "inconclusive": "#b8860b"}  # on white and on black
+
+
+class Html:
+    """A piece of HTML that a notebook shows, and the text that stands for it elsewhere."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self._html = html
+        self._text = text
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def verdict_html(verdict: Verdict) -> str:
+    decision = verdict.decision
+    mark = f'<strong style="color:{COLOURS[decision]}">{escape(decision)}</strong>'
+    said = str(verdict).removeprefix(f"{decision}: ")
+    parts = [f"<p style='margin:.2em 0'>{mark}: {escape(said)}</p>"]
+    if verdict.pairs:
+        parts.append(f"<p style='margin:.2em 0;opacity:.75'>{escape(verdict.reason)}</p>")
+    if verdict.report:
+        rows = [_measured(name, comparison) for name, comparison in verdict.report.items()]
+        parts.append(_table(["also measured", "student", "finalist", "gain", "95 %"], rows))
+    return _block(parts)
+
+
+def plan_html(plan: Plan) -> str:
+    head, *rows = plan.cells()
+    notes = [f"<li>{escape(note)}</li>" for note in (plan.time, *plan.notes)]
+    return _block(
+        [
+            f"<p style='margin:.2em 0'>{escape(plan.title)}</p>",
+            _table(head, rows),
+            f"<ul style='margin:.3em 0;padding-left:1.2em'>{''.join(notes)}</ul>",
+        ]
+    )
+
+
+def compiled_html(compiled: CompiledProgram) -> str:
+    document = compiled.document
+    told = f"{compiled.kind}, holds the prompts of the {document['holds']}, for {document['lm']['model']}"
+    return _block(
+        [
+            verdict_html(compiled.verdict),
+            *(_predictor(path, part) for path, part in compiled.candidate.parts),
+            f"<p style='margin:.2em 0;opacity:.75'>{escape(told)} · <code>{escape(compiled.digest[:12])}</code></p>",
+        ]
+    )
+
+
+def progress_html(standing: Standing, messages: Sequence[str]) -> str:
+    share = 100 * (standing.share or 0.0)
+    filled = f"width:{share:.1f}%;height:100%;background:#4a7ebb;border-radius:3px"
+    bar = f"<div style='height:.5em;border:{LINE};border-radius:3px'><div style='{filled}'></div></div>"
+    lines = [f"{standing.where} · {standing.time}", standing.money, standing.news, *messages]
+    said = [f"<div style='white-space:pre-wrap'>{escape(line)}</div>" for line in lines if line]
+    return _block([said[0], bar, *said[1:]])
+
+
+def _predictor(path: str, part: Part) -> str:
+    prompt = part.prompt
+    count = len(prompt.demos)
+    shown = f"{count} demonstration{'' if count == 1 else 's'}" + (" to pick from" if prompt.rule is not None else "")
+    summary = f"<code>{escape(path)}</code> · {escape(prompt.format)} · {shown}"
+    text = f"<pre style='white-space:pre-wrap;margin:.3em 0 .3em 1em'>{escape(prompt.instruction)}</pre>"
+    return f"<details><summary>{summary}</summary>{text}</details>"
+
+
+def _measured(name: str, comparison: Comparison) -> list[str]:
+    low, high = (f"{100 * end:+.1f}" for end in comparison.interval)
+    means = [f"{100 * mean:.1f}" for mean in (comparison.student_mean, comparison.finalist_mean)]
+    return [name, *means, f"{100 * comparison.gain:+.1f}", f"{low} to {high}"]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th scope='col' style='{CELL}'>{escape(cell)}</th>" for cell in head)
+    lines = ["".join(f"<td style='{CELL}'>{escape(cell)}</td>" for cell in row) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table style='border-collapse:collapse'><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _block(parts: Sequence[str]) -> str:
+    return f"<div style='max-width:60em;line-height:1.4'>{''.join(parts)}</div>"

@@ -1,0 +1,207 @@
+"""What run folders say of the compiles that made them: finished, stopped or still at work. They are only read."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..signatures.canonical import JSON
+from ..signatures.errors import RunError
+from .evidence import Verdict
+from .run import RUNS, difference
+
+CURRENCIES = ("calls", "tokens", "usd")
+DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One run folder.
+
+    began: seconds since the epoch. seconds: wall time at work, over all its processes. state: "finished", "running" or
+    "stopped". spent: what the run has counted, by currency. student, best: mean scores on dev, None before there are
+    any. rows: of dev, 0 before that. document: the compiled file, None before it is written.
+    """
+
+    folder: Path
+    identity: Mapping[str, JSON]
+    began: float
+    seconds: float
+    state: str
+    spent: Mapping[str, float]
+    student: float | None
+    best: float | None
+    rows: int
+    document: Mapping[str, JSON] | None
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def search(self) -> str:
+        return str(self.identity["teleprompter"].get("name", "?"))
+
+    @property
+    def program(self) -> str:
+        """Its predictors, and what it is where that is not plain."""
+        program = self.identity["program"]
+        paths = ", ".join(program["schemas"])
+        return paths if program["kind"] == "predictor" else f"{program['kind']}: {paths}"
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return None if self.document is None else Verdict.from_json(self.document["verdict"])
+
+    @property
+    def budget(self) -> str:
+        """What is spent of what: "264 of 300 calls"."""
+        limits = self.identity["budget"]
+        limited = [name for name in CURRENCIES if name in limits] or ["calls"]
+        said = []
+        for name in limited:
+            spent = self.spent.get(name, 0)
+            unit = "dollars" if name == "usd" else name
+            used = f"{spent:.4f}" if name == "usd" else f"{spent:.0f}"
+            said.append(f"{used} of {limits[name]:g} {unit}" if name in limits else f"{used} {unit}")
+        return ", ".join(said)
+
+    def to_json(self) -> dict[str, JSON]:
+        verdict = self.verdict
+        return {
+            "run": self.name,
+            "folder": str(self.folder),
+            "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.began)),
+            "seconds": self.seconds,
+            "state": self.state,
+            "program": self.program,
+            "teleprompter": self.search,
+            "budget": self.identity["budget"],
+            "spent": dict(self.spent),
+            "student": self.student,
+            "best": self.best,
+            "verdict": None if verdict is None else verdict.to_json(),
+            "digest": None if self.document is None else self.document.get("digest"),
+        }
+
+
+def past_runs(folder: Path = RUNS) -> list[PastRun]:
+    """The runs in a folder, the newest first. Folders that are no runs, or whose identity is damaged, are left out."""
+    if not folder.is_dir():
+        return []
+    found = [read_run(place) for place in sorted(folder.iterdir()) if _is_run(place)]
+    return sorted(found, key=lambda run: (-run.began, run.name))
+
+
+def named_run(name: str, folder: Path = RUNS) -> PastRun:
+    """The run of that name, of a name that begins so, or in that folder. Raises RunError, saying what there is."""
+    if _is_run(Path(name)):
+        return read_run(Path(name))
+    runs = past_runs(folder)
+    found = [run for run in runs if run.name == name] or [run for run in runs if name and run.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run.name for run in found or runs) or "none"
+    said = "Several runs begin with" if found else "There is no run"
+    raise RunError(f"{said} {name!r} in {str(folder)!r}; it has: {known}. Give a name of those, or a run folder.")
+
+
+def read_run(folder: Path) -> PastRun:
+    identity = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
+    document = _json_in(folder / "program.json")
+    events = _events(folder / "events.jsonl")
+    recorded = [event for event in events if event["event"] == "recorded" and "rejected" not in event]
+    means = [
+        event["mean"] for event in recorded if event["rows"] == recorded[0]["rows"]
+    ]  # the student ran on all of dev
+    spent = next((event["total"] for event in reversed(events) if event["event"] == "block"), {})
+    if document is not None:
+        accounts = document["evidence"]["spent"].values()
+        spent = {name: sum(account[name] for account in accounts) for name in CURRENCIES}
+    return PastRun(
+        folder,
+        identity,
+        (folder / "identity.json").stat().st_mtime,
+        _seconds(folder / "seconds"),
+        "running" if _is_locked(folder / "lock") else "stopped" if document is None else "finished",
+        spent,
+        means[0] if means else None,
+        max(means, default=None),
+        recorded[0]["rows"] if recorded else 0,
+        document,
+    )
+
+
+def differences(one: PastRun, other: PastRun) -> list[str]:
+    """In words, the first difference in each part of what the two are runs of."""
+    parts = sorted({*one.identity, *other.identity})
+    return [
+        DIGEST.sub(r"\1...", difference(one.identity.get(part), other.identity.get(part), part))
+        for part in parts
+        if one.identity.get(part) != other.identity.get(part)
+    ]
+
+
+def unlike(one: PastRun, other: PastRun) -> list[str]:
+    """Which scores of the two cannot be set side by side: those on other rows, or by another metric."""
+    if one.identity["metric"] != other.identity["metric"]:
+        return ["dev", "held out"]
+    data, others = one.identity["data"], other.identity["data"]
+    # A small budget uses only a part of dev.
+    found = ["dev"] if data["dev"] != others["dev"] or one.rows != other.rows else []
+    return found + (["held out"] if data["holdout"] != others["holdout"] else [])
+
+
+def _is_run(folder: Path) -> bool:
+    identity = _json_in(folder / "identity.json")
+    return identity is not None and {"program", "teleprompter", "budget", "metric", "data"} <= set(identity)
+
+
+def _json_in(path: Path) -> dict[str, JSON] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _events(path: Path) -> Sequence[Mapping[str, JSON]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:  # the last line of a killed process may be cut
+            continue
+    return found
+
+
+def _seconds(path: Path) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process works in the folder. The lock is held for an instant to find out."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

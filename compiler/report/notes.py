@@ -1,0 +1,137 @@
+"""Notes: what a run writes down for its report beside events and outcomes. Never read to decide anything."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from ...signatures.candidate import Candidate
+from ...signatures.canonical import JSON
+from ...signatures.example import Example
+from ...teleprompters.base import Spend
+from ..plan import make_plan
+
+if TYPE_CHECKING:
+    from ..task import Task
+
+FOLDER = "report"  # in the run folder
+RUN, ROWS, CANDIDATES, SPENT = "run.json", "rows.jsonl", "candidates.jsonl", "spent.jsonl"
+
+_log = logging.getLogger("burnish")
+
+
+class Notes:
+    """Files in the folder "report" of a run, written anew by every process: a replay repeats what is noted.
+
+    A disk that does not take a note is warned of, once, and does not end the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+        self._files: dict[str, TextIO] = {}
+        self._known: set[str] = set()
+        self._has_failed = False
+        self._run: dict[str, JSON] = {}
+
+    def begin(self, task: Task, outcomes: str) -> None:
+        """What is known before the first call. outcomes: identity under which the journal keeps them."""
+        self._run = {
+            "outcomes": outcomes,
+            "kind": task.program.kind,
+            "student": task.program.student.digest,
+            "range": list(task.metric.range),
+            "plan": make_plan(task).to_json(),
+            "command": command(sys.argv),
+            "state": "running",
+        }
+        self._write_run()
+        self.candidate(task.program.student)
+        self._rows("dev", task.splits.dev)
+        self._rows("holdout", task.splits.holdout)
+
+    def candidate(self, candidate: Candidate) -> None:
+        """What a candidate says, once. Without the vectors of its demonstrations, which nobody reads."""
+        if candidate.digest in self._known:
+            return
+        self._known.add(candidate.digest)
+        parts = {}
+        for path, part in candidate.parts:
+            prompt, demos = part.prompt.to_json(), part.prompt.demos
+            prompt["demos"] = [replace(demo, vector=None).to_json() for demo in demos]
+            parts[path] = {"prompt": prompt, "settings": part.settings.to_json()}
+        self._add(CANDIDATES, {"candidate": candidate.digest, "parts": parts})
+
+    def spent(self, purpose: str, spend: Spend) -> None:
+        """What a step of the search has cost."""
+        self._add(SPENT, {"purpose": purpose, "calls": spend.calls, "tokens": spend.tokens, "usd": spend.usd})
+
+    def end(self, accounts: Mapping[str, JSON], was_cut: bool, error: BaseException | None) -> None:
+        """accounts: what each has spent. was_cut: the budget ended the search. error: what ended the run, if any."""
+        stopped = "finished" if error is None else f"stopped: {type(error).__name__}: {error}".rstrip(": ")
+        self._run |= {"accounts": dict(accounts), "was_cut": was_cut, "state": stopped}
+        self._write_run()
+
+    def close(self) -> None:
+        for file in self._files.values():
+            try:
+                file.close()
+            except OSError as error:
+                self._failed(error)
+
+    def _rows(self, split: str, rows: Iterable[Example]) -> None:
+        for row in rows:
+            told = {"split": split, "digest": row.digest, "place": row.place}
+            self._add(ROWS, {**told, "inputs": row.input_values, "labels": row.labels})
+
+    def _write_run(self) -> None:
+        try:
+            self._folder.mkdir(exist_ok=True)
+            written = self._folder / f"{RUN}.new"
+            written.write_text(_line(self._run), encoding="utf-8")
+            written.replace(self._folder / RUN)
+        except OSError as error:
+            self._failed(error)
+
+    def _add(self, name: str, document: Mapping[str, JSON]) -> None:
+        try:
+            if name not in self._files:
+                self._folder.mkdir(exist_ok=True)
+                self._files[name] = (self._folder / name).open("w", encoding="utf-8", buffering=1)
+            self._files[name].write(_line(document))
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        if not self._has_failed:
+            _log.warning(
+                "Notes for the report cannot be written in %r: %s. The run goes on; its report will lack them.",
+                str(self._folder),
+                error,
+            )
+        self._has_failed = True
+
+
+def command(argv: Sequence[str]) -> str:
+    """The command line of this process, as far as it can be shown to others: without the values of --param that may be
+    a key, and without what stands before the @ of an address. "" where there is none, as in a notebook."""
+    if not argv or not argv[0] or argv[0] == "-c" or "ipykernel" in argv[0] or "pytest" in argv[0]:
+        return ""
+    name = Path(argv[0]).name
+    words = [name] if not name.endswith(".py") else ["python", argv[0]]
+    for word in argv[1:]:
+        before, sign, _ = word.partition("=")
+        if sign and any(part in before.lower() for part in ("key", "token", "secret", "password", "header")):
+            word = word if before == "max_tokens" else f"{before}=..."
+        scheme, there, rest = word.partition("://")
+        words.append(f"{scheme}://{rest.rpartition('@')[2]}" if there else word)
+    return shlex.join(words)
+
+
+def _line(document: Mapping[str, JSON]) -> str:
+    return json.dumps(document, ensure_ascii=True, default=repr) + "\n"

@@ -1,0 +1,75 @@
+"""From a request to the outputs of the program: read, check, call, within the limits."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...signatures.canonical import JSON
+from .bodies import read_body
+from .exchange import Exchange, json_response
+from .metrics import TALLY, Metrics
+from .problems import Problem, problem_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from .served import Served
+
+T = TypeVar("T")
+
+
+@dataclass
+class Runner:
+    """seconds: for one request, from its head to its outputs. concurrency: most runs at once. max_bytes: of a body."""
+
+    served: Served
+    metrics: Metrics
+    seconds: float
+    concurrency: int
+    max_bytes: int
+    _running: int = 0
+
+    async def respond(self, request: Request) -> Response:
+        exchange: Exchange = request.scope["burnish.exchange"]
+        try:
+            return json_response(await self._outputs(request, exchange))
+        except Problem as problem:
+            return exchange.answer(problem)
+
+    async def _outputs(self, request: Request, exchange: Exchange) -> dict[str, JSON]:
+        try:
+            return await _in_time(self._answered(request, exchange), self.seconds)
+        except asyncio.TimeoutError:
+            raise Problem("slow_body" if exchange.inputs is None else "timeout") from None
+
+    async def _answered(self, request: Request, exchange: Exchange) -> dict[str, JSON]:
+        body = await read_body(request, self.max_bytes)
+        exchange.inputs = inputs = self.served.contract.read(body)
+        if self._running >= self.concurrency:
+            raise Problem("busy", headers={"Retry-After": "1"})
+        self._running += 1
+        self.metrics.in_flight.inc()
+        TALLY.set(exchange.tally)
+        try:
+            exchange.outputs = outputs = await self.served.call(inputs)
+            return outputs
+        except Exception as error:
+            raise problem_of(error) from error
+        finally:
+            self._running -= 1
+            self.metrics.in_flight.dec()
+
+
+if sys.version_info >= (3, 11):
+
+    async def _in_time(work: Coroutine[Any, Any, T], seconds: float) -> T:
+        async with asyncio.timeout(seconds):  # makes no task of its own, unlike wait_for there
+            return await work
+
+else:
+    _in_time = asyncio.wait_for

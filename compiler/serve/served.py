@@ -1,0 +1,52 @@
+"""A frozen program as the server sees it: what it takes and gives, who answers, and how it is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...signatures.canonical import JSON
+from ...signatures.values import to_json
+from ..callbacks import Callback
+from ..lm.connection import Connection
+from ..runtime.program import FrozenProgram, load
+from .contract import Contract, fields_of_function
+
+
+class Served:
+    """name: for people. digest: of the file. model: who answers. contract: inputs and outputs.
+
+    callback: told of each call.
+    """
+
+    def __init__(self, program: str | os.PathLike[str] | FrozenProgram, callback: Callback) -> None:
+        loaded = program if isinstance(program, FrozenProgram) else load(program)
+        self._program = loaded.with_options(callbacks=[callback])
+        self.name = "Frozen program" if isinstance(program, FrozenProgram) else Path(program).stem
+        self.digest: str = loaded._document["digest"]
+        self.model: str = loaded._predictors.model
+        self.contract = _contract(loaded)
+
+    @property
+    def about(self) -> str:
+        """A line for the OpenAPI page."""
+        return f"A program compiled by Burnish, answered by `{self.model}`. Digest of the file: `{self.digest}`."
+
+    def connection(self) -> Connection:
+        """How the model is reached. Raises LMError or FrozenError where it cannot be."""
+        return self._program._predictors._who().lm.connection
+
+    async def call(self, inputs: Mapping[str, JSON]) -> dict[str, JSON]:
+        """The outputs in JSON form. Raises what a FrozenProgram raises."""
+        result = await self._program.acall(**inputs)
+        outputs: dict[str, JSON] = to_json(result.to_dict())
+        return outputs
+
+
+def _contract(program: FrozenProgram) -> Contract:
+    if program._program is None or program.input_fields:
+        return Contract(program.input_fields, program.output_fields)
+    module = program._program.module
+    inputs, is_open = fields_of_function(module.forward if hasattr(type(module), "forward") else module.aforward)
+    return Contract(inputs, None, is_open)
