@@ -1,6 +1,8 @@
 # make test    builds the wheel, installs it into .venv and tests it (fast tests, then those with the embedded model)
+# make runtime-wheel   builds burnish-runtime into dist: what frozen programs need, and nothing of the compiler
 # make demo    compiles a sentiment program with a small model in this process and ships it
-# Both do all the set-up themselves on a machine with Python 3.10 to 3.13. A second run only does what changed.
+# make docs    builds the site of docs/ into build/site; a warning is an error
+# They do all the set-up themselves on a machine with Python 3.10 to 3.13. A second run only does what changed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,10 +11,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CODE := compiler signatures teleprompters testing
-SOURCES := __init__.py py.typed pyproject.toml README.md LICENSE $(shell find $(CODE) -name '*.py' -o -name '*.md')
+SOURCES := __init__.py __main__.py py.typed pyproject.toml README.md LICENSE $(shell find $(CODE) -name '*.py' -o -name '*.md')
 WHEEL = $(shell ls dist/burnish-*.whl)
 
-.PHONY: help install test test-fast test-model test-pythons lint types demo constraints clean
+.PHONY: help install test test-fast test-model test-pythons lint types docs runtime-wheel demo constraints clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -51,6 +53,10 @@ test-model: install
 test-pythons: install
 	@.ci/other_pythons $(WHEEL)
 
+# Its contents follow from the imports, so it is built anew each time.
+runtime-wheel: .venv/.tools
+	@$(BIN)/python .ci/runtime_wheel.py dist
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +64,10 @@ lint: install
 # mypy reads the installed package, and from a folder without the tree, whose root is a package of another name.
 types: install
 	cd .venv && bin/python -m mypy --strict --config-file ../pyproject.toml --cache-dir ../.mypy_cache -p burnish
+
+docs: install
+	@$(PIP) install --quiet -c constraints.txt "$(WHEEL)[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 demo: install
 	$(BIN)/python examples/demo.py

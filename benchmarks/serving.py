@@ -101,10 +101,9 @@ def stub(latency: float) -> Iterator[str]:
 @contextmanager
 def server(file: Path, base_url: str) -> Iterator[tuple[str, int]]:
     """The URL and the process id of `burnish serve` in front of a model's server."""
-    run = "from burnish.compiler.cli import main; raise SystemExit(main())"
     options = ["--port", "0", "--lm", "stub", "--base-url", base_url]
     log = (file.parent / "log").open("w+", encoding="utf-8")
-    with log, subprocess.Popen([sys.executable, "-c", run, "serve", str(file), *options], stderr=log) as process:
+    with log, subprocess.Popen([sys.executable, "-m", "burnish", "serve", str(file), *options], stderr=log) as process:
         try:
             yield listening(Path(log.name), process), process.pid
         finally:

@@ -92,10 +92,11 @@ class CompileStarted:
 
 @dataclass(frozen=True)
 class PhaseStarted:
-    """phase: SEARCH, then FINAL."""
+    """phase: SEARCH, then FINAL. limits: of what is set aside for it, by currency ("usd" in dollars)."""
 
     run: str
     phase: str
+    limits: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class RequestEnded:
 class BlockEnded:
     """A block of calls is done.
 
-    spent: in this phase, whoever answered. limits: of this phase, by currency ("calls", "tokens", "usd" in dollars).
+    spent: in this phase, whoever answered. limits: of this phase, which the first rows of a program may change.
     total: spent in all phases. paid: what this process paid servers for, in all.
     best: score of each row of dev for the candidate that is ahead; empty before there is one.
     """

@@ -235,7 +235,17 @@ class Verdict:
     def _repr_html_(self) -> str:
         from .notebook import verdict_html
 
-        return verdict_html(self)
+        measured = [
+            [
+                name,
+                f"{100 * other.student_mean:.1f}",
+                f"{100 * other.finalist_mean:.1f}",
+                f"{100 * other.gain:+.1f}",
+                "{:+.1f} to {:+.1f}".format(*(100 * end for end in other.interval)),
+            ]
+            for name, other in self.report.items()
+        ]
+        return verdict_html(self.decision, str(self).removeprefix(f"{self.decision}: "), self.reason, measured)
 
 
 def decide(

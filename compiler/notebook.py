@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..signatures.candidate import Part
-    from .evidence import Comparison, Verdict
-    from .frozen.compiled import CompiledProgram
-    from .plan import Plan
-    from .progress.standing import Standing
+from ..signatures.candidate import Candidate, Part
 
 LINE = "1px solid rgba(128,128,128,.4)"
 CELL = f"padding:.15em .8em .15em 0;border-bottom:{LINE};text-align:left;vertical-align:top"
@@ -36,48 +30,39 @@ class Html:
         return self._text
 
 
-def verdict_html(verdict: Verdict) -> str:
-    decision = verdict.decision
+def verdict_html(decision: str, said: str, reason: str, measured: Sequence[Sequence[str]] = ()) -> str:
+    """said: the sentence after the decision. measured: a line for each further metric."""
     mark = f'<strong style="color:{COLOURS[decision]}">{escape(decision)}</strong>'
-    said = str(verdict).removeprefix(f"{decision}: ")
     parts = [f"<p style='margin:.2em 0'>{mark}: {escape(said)}</p>"]
-    if verdict.pairs:
-        parts.append(f"<p style='margin:.2em 0;opacity:.75'>{escape(verdict.reason)}</p>")
-    if verdict.report:
-        rows = [_measured(name, comparison) for name, comparison in verdict.report.items()]
-        parts.append(_table(["also measured", "student", "finalist", "gain", "95 %"], rows))
+    if reason != said:
+        parts.append(f"<p style='margin:.2em 0;opacity:.75'>{escape(reason)}</p>")
+    if measured:
+        parts.append(_table(["also measured", "student", "finalist", "gain", "95 %"], measured))
     return _block(parts)
 
 
-def plan_html(plan: Plan) -> str:
-    head, *rows = plan.cells()
-    notes = [f"<li>{escape(note)}</li>" for note in (plan.time, *plan.notes)]
+def plan_html(title: str, cells: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """cells: the table, its head first."""
+    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return _block(
         [
-            f"<p style='margin:.2em 0'>{escape(plan.title)}</p>",
-            _table(head, rows),
-            f"<ul style='margin:.3em 0;padding-left:1.2em'>{''.join(notes)}</ul>",
+            f"<p style='margin:.2em 0'>{escape(title)}</p>",
+            _table(cells[0], cells[1:]),
+            f"<ul style='margin:.3em 0;padding-left:1.2em'>{listed}</ul>",
         ]
     )
 
 
-def compiled_html(compiled: CompiledProgram) -> str:
-    document = compiled.document
-    told = f"{compiled.kind}, holds the prompts of the {document['holds']}, for {document['lm']['model']}"
-    return _block(
-        [
-            verdict_html(compiled.verdict),
-            *(_predictor(path, part) for path, part in compiled.candidate.parts),
-            f"<p style='margin:.2em 0;opacity:.75'>{escape(told)} · <code>{escape(compiled.digest[:12])}</code></p>",
-        ]
-    )
+def compiled_html(verdict: str, candidate: Candidate, about: str) -> str:
+    """verdict: as HTML. about: what the file is, in a line."""
+    predictors = [_predictor(path, part) for path, part in candidate.parts]
+    return _block([verdict, *predictors, f"<p style='margin:.2em 0;opacity:.75'>{escape(about)}</p>"])
 
 
-def progress_html(standing: Standing, messages: Sequence[str]) -> str:
-    share = 100 * (standing.share or 0.0)
-    filled = f"width:{share:.1f}%;height:100%;background:#4a7ebb;border-radius:3px"
+def progress_html(lines: Sequence[str], share: float) -> str:
+    """lines: the first stands above the bar. share: of the budget, 0 to 1."""
+    filled = f"width:{100 * share:.1f}%;height:100%;background:#4a7ebb;border-radius:3px"
     bar = f"<div style='height:.5em;border:{LINE};border-radius:3px'><div style='{filled}'></div></div>"
-    lines = [f"{standing.where} · {standing.time}", standing.money, standing.news, *messages]
     said = [f"<div style='white-space:pre-wrap'>{escape(line)}</div>" for line in lines if line]
     return _block([said[0], bar, *said[1:]])
 
@@ -89,12 +74,6 @@ def _predictor(path: str, part: Part) -> str:
     summary = f"<code>{escape(path)}</code> · {escape(prompt.format)} · {shown}"
     text = f"<pre style='white-space:pre-wrap;margin:.3em 0 .3em 1em'>{escape(prompt.instruction)}</pre>"
     return f"<details><summary>{summary}</summary>{text}</details>"
-
-
-def _measured(name: str, comparison: Comparison) -> list[str]:
-    low, high = (f"{100 * end:+.1f}" for end in comparison.interval)
-    means = [f"{100 * mean:.1f}" for mean in (comparison.student_mean, comparison.finalist_mean)]
-    return [name, *means, f"{100 * comparison.gain:+.1f}", f"{low} to {high}"]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

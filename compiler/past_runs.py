@@ -120,7 +120,7 @@ def read_run(folder: Path) -> PastRun:
     means = [
         event["mean"] for event in recorded if event["rows"] == recorded[0]["rows"]
     ]  # the student ran on all of dev
-    spent = next((event["total"] for event in reversed(events) if event["event"] == "block"), {})
+    spent: dict[str, float] = next((event["total"] for event in reversed(events) if event["event"] == "block"), {})
     if document is not None:
         accounts = document["evidence"]["spent"].values()
         spent = {name: sum(account[name] for account in accounts) for name in CURRENCIES}

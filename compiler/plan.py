@@ -157,7 +157,7 @@ class Plan:
     def _repr_html_(self) -> str:
         from .notebook import plan_html
 
-        return plan_html(self)
+        return plan_html(self.title, self.cells(), [self.time, *self.notes])
 
     def _cells(self, row: PlanRow) -> list[str]:
         cells = [row.part, f"{row.expected.calls:,}", _shown(row.calls), f"{row.expected.tokens:,}", _shown(row.tokens)]

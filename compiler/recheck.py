@@ -1,4 +1,4 @@
-"""Recheck: the same prompts, today's model. Does a compiled file still score what it scored, or has the model drifted?"""
+"""Recheck: the same prompts, today's model. Does a compiled file still score what it scored?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..signatures.values import to_json
 from .evidence import POWER, compare
 from .frozen.document import candidate_of, verdict_of
 from .frozen.scoring import Scored, inputs_of, score_document
-from .lm.meter import Uncounted
+from .lm.meter import Ending, Uncounted
 from .statistics import normal_quantile
 from .unpaired_test import LEVEL, Change, compare_means, compare_shares
 from .workbench import fingerprint
@@ -213,9 +213,8 @@ def _compared(then: Then, before: Scored | None, now: Scored, metric: Metric) ->
 def _are_held_out(document: Mapping[str, JSON], rows: Sequence[Any]) -> bool:
     """Whether these are, all of them and no others, the rows that the file says it was compared on."""
     recorded = _mapping(_mapping(_mapping(document["provenance"]).get("data")).get("holdout")).get("digest")
-    names = {
-        field.name for part in candidate_of(document["predictors"]).parts for field in part[1].prompt.schema.inputs
-    }
+    parts = candidate_of(document["predictors"]).parts
+    names = {field.name for _, part in parts for field in part.prompt.schema.inputs}
     try:
         examples = [Example.of(to_json(dict(row)), tuple(inputs_of(row, tuple(names)))) for row in rows]
     except ExampleError:
@@ -256,7 +255,7 @@ def _client(
 
 
 class _CallLimit(Uncounted):
-    """Counts attempts, and lets none begin beyond the limit."""
+    """Counts attempts, and lets none begin beyond the limit. Those that a busy server refuses cost nothing."""
 
     def __init__(self, calls: int | None) -> None:
         self.sent = 0
@@ -271,6 +270,10 @@ class _CallLimit(Uncounted):
                     "again. Give more calls, or keep replies between runs with --keep FOLDER."
                 )
             self.sent += 1
+
+    def end(self, key: str, how: Ending, bound: Spend) -> None:
+        with self._lock:
+            self.sent -= how == "unbilled"
 
 
 def _mapping(value: JSON) -> dict[str, JSON]:

@@ -118,7 +118,8 @@ def restricted_share(then: tuple[Floats, int], now: tuple[Floats, int], change: 
     p = np.sign(q) * np.sqrt(np.maximum(third**2 / (3 * total) ** 2 - second / (3 * total), 0))
     p = np.where(np.abs(p) < 1e-12, 1e-12, p)
     angle = (math.pi + np.arccos(np.clip(q / p**3, -1, 1))) / 3
-    return np.clip(2 * p * np.cos(angle) - third / (3 * total), max(0.0, -change), min(1.0, 1 - change))
+    share: Floats = np.clip(2 * p * np.cos(angle) - third / (3 * total), max(0.0, -change), min(1.0, 1 - change))
+    return share
 
 
 def _exact_lower_limit(then: tuple[int, int], now: tuple[int, int], error: float) -> tuple[float, float]:

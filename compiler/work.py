@@ -65,7 +65,8 @@ class Work:
     _began: float = field(default_factory=time.monotonic)
 
     def begin_phase(self, phase: str) -> None:
-        self.events.callbacks.tell("on_phase_started", PhaseStarted(self.events.run, phase))
+        limits = _by_currency(self.ledger.limits("search" if phase == SEARCH else "final"))
+        self.events.callbacks.tell("on_phase_started", PhaseStarted(self.events.run, phase, limits))
 
     def end_search(self) -> None:
         told = SearchEnded(self.events.run, self.bench.finalist.digest, self.was_cut)
@@ -207,7 +208,7 @@ def _tell_request(
         lm.model,
         request.at(request.index),
         reply,
-        Spend() if reply is None else lm.spend(request, reply),
+        Spend() if isinstance(came, Exception) else lm.spend(request, came),
         from_cache=seconds is None,
         seconds=seconds or 0.0,
         error=came if isinstance(came, Exception) else None,

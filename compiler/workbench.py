@@ -136,9 +136,7 @@ class Bench:
         with self._spending(purpose):
             return self._asked(requests, n, temperature=temperature, max_tokens=max_tokens)
 
-    def _asked(
-        self, requests: Sequence[Messages], n: int, *, temperature: float, max_tokens: int
-    ) -> list[list[str]]:
+    def _asked(self, requests: Sequence[Messages], n: int, *, temperature: float, max_tokens: int) -> list[list[str]]:
         texts: list[list[str]] = [[] for _ in requests]
         while short := [i for i, drawn in enumerate(texts) if len(drawn) < n]:
             at_once = n if n < self._too_many else self._given_at_once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from .canonical import JSON
 from .errors import SchemaError
@@ -23,16 +23,41 @@ _ANNOTATIONS = frozenset({
     "contentEncoding", "contentMediaType", "contentSchema", "$comment",
 })
 # fmt: on
-
 MOST_MEMBERS = 10_000
+
+
+def _is_number(value: JSON) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: JSON) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_texts(value: JSON) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+# What stands behind a keyword: how it is told, and in which words it is asked for.
+_OPERANDS: tuple[tuple[tuple[str, ...], Callable[[JSON], bool], str], ...] = (
+    (("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number, "a number"),
+    (("multipleOf",), lambda value: _is_number(value) and value > 0, "a number above 0"),
+    (("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), _is_count, "a count"),
+    (("enum", "anyOf", "oneOf", "allOf", "prefixItems"), lambda value: isinstance(value, list), "a list"),
+    (("required",), _is_texts, "a list of names"),
+    (("type",), lambda value: isinstance(value, str) or _is_texts(value), "a name or a list of names"),
+    (("properties", "patternProperties", "$defs"), lambda value: isinstance(value, Mapping), "an object"),
+    (("pattern", "format", "$ref"), lambda value: isinstance(value, str), "a text"),
+    (("uniqueItems",), lambda value: isinstance(value, bool), "true or false"),
+)
 
 
 def check_supported(schema: Mapping[str, JSON], field: str = "") -> None:
     """Refuses a JSON Schema whose meaning `coerce` could not keep.
 
-    Raises SchemaError naming the field and the keyword: an unknown keyword, an unknown type, a reference that leads
-    nowhere or only to itself, unions of unions that one value would be held against MOST_MEMBERS times, a pattern that
-    Python's `re` cannot read.
+    Raises SchemaError naming the field and the keyword: an unknown keyword or one with a value that it cannot have, an
+    unknown type, a reference that leads nowhere or only to itself, unions of unions that one value would be held
+    against MOST_MEMBERS times, a pattern that Python's `re` cannot read.
     """
     defs = schema.get("$defs", {})
     counted: dict[str, int] = {}
@@ -44,6 +69,10 @@ def check_supported(schema: Mapping[str, JSON], field: str = "") -> None:
         for keyword in part:
             if keyword not in _CHECKED and keyword not in _ANNOTATIONS:
                 raise _unsupported(field, keyword, part[keyword], "is not supported")
+        for keywords, is_one, words in _OPERANDS:
+            for keyword in keywords:
+                if keyword in part and not is_one(part[keyword]):
+                    raise _unsupported(field, keyword, part[keyword], f"is not {words}")
         kinds = part.get("type", [])
         for kind in [kinds] if isinstance(kinds, str) else kinds:
             if kind not in TYPES:
@@ -86,7 +115,7 @@ def _members(schema: JSON, defs: Mapping[str, JSON], seen: tuple[str, ...], coun
         return 1
     if "$ref" in schema:
         name = str(schema["$ref"]).removeprefix("#/$defs/")
-        if name in seen or name not in defs:
+        if name in seen or name not in defs or "/" in name:
             return 0
         if name not in counted:
             counted[name] = _members(defs[name], defs, (*seen, name), counted)

@@ -191,7 +191,13 @@ def _quoted(text: str) -> str:
 
 
 def _through_pydantic(value: Any) -> JSON:
-    from pydantic.errors import PydanticSchemaGenerationError
+    try:
+        from pydantic.errors import PydanticSchemaGenerationError
+    except ModuleNotFoundError:
+        raise SchemaError(
+            f"a value of type {type(value).__name__} is read through pydantic, which is not installed. Give plain "
+            "values, or install it: pip install pydantic"
+        ) from None
 
     kind: Any = type(value)
     try:

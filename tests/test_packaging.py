@@ -34,7 +34,7 @@ def tracked() -> list[PurePosixPath]:
 def shipped_by_right() -> set[str]:
     """What the wheel must hold, by its path in the tree: all code of the package, its texts, its type marker."""
     in_packages = {str(p) for p in tracked() if p.parts[0] in PACKAGE_FOLDERS and p.suffix in SUFFIXES}
-    return in_packages | {"__init__.py", "py.typed"}
+    return in_packages | {"__init__.py", "__main__.py", "py.typed"}
 
 
 def installed() -> importlib.metadata.Distribution:
@@ -105,10 +105,19 @@ def test_the_command_is_installed_and_answers() -> None:
     assert out.split() == ["burnish", burnish.__version__]
 
 
+def test_the_command_line_is_also_a_module() -> None:
+    command = [sys.executable, "-m", "burnish", "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(burnish.__file__).parents[1])}
+    out = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    assert out.split() == ["burnish", burnish.__version__]
+
+
 def test_everything_that_the_package_imports_is_a_declared_dependency() -> None:
     settings = project()["project"]
     extras = settings["optional-dependencies"]  # type: ignore[index]
-    lines = [*settings["dependencies"], *extras["local"], *extras["encoders"]]  # type: ignore[index]
+    lines = [*settings["dependencies"]]  # type: ignore[index]
+    for name, extra in extras.items():
+        lines += [] if name == "dev" else extra
     declared = {re.split(r"[<>=\[ ]", line)[0].replace("-", "_") for line in lines}
     found = set()
     for path in shipped_by_right():

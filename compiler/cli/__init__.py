@@ -17,6 +17,7 @@ from . import (
     exporting,
     local_models,
     probing,
+    rechecking,
     reporting,
     running,
     runs,

@@ -102,8 +102,7 @@ def teleprompter_named(name: str | None) -> Teleprompter | None:
     """`random_demos`, `ape`, ... by class name, in any spelling; or an instance of the user's by module:attribute."""
     if name is None:
         return None
-    from ... import teleprompters
-
+    teleprompters = importlib.import_module("...teleprompters", __package__)
     if ":" in name:
         value = named_object(name, "--teleprompter")
         chosen: Teleprompter = value() if isinstance(value, type) else value

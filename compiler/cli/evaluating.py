@@ -54,9 +54,9 @@ def evaluate(parsed: argparse.Namespace) -> int:
     from ..gate import same_requests as passed_by_sameness
 
     if parsed.fail_if_worse and not parsed.against:
-        parsed.refuse("--fail-if-worse needs --against FILE")
+        parsed.refuse("--fail-if-worse compares with another file: add --against FILE")
     if parsed.margin is not None and not parsed.fail_if_worse:
-        parsed.refuse("--margin needs --fail-if-worse")
+        parsed.refuse("--margin belongs to --fail-if-worse: add that, or leave --margin out")
     metric = metric_named(parsed.metric) if parsed.metric else default_metric(parsed.file)
     rows = rows_of(parsed.data, parsed.inputs)
     assert rows is not None

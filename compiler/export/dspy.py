@@ -17,6 +17,8 @@ _NOTES = (
     "dspy shows [[ ## marks ## ]] in values as they are; burnish.load() disarms them with a backslash.",
 )
 
+_IN_CHAT = ", or compile in that format: teleprompter=RandomDemos(formats=('chat',))"
+
 
 def to_dspy_state(document: Mapping[str, JSON], paths: Sequence[str], leave_out: Sequence[str]) -> str:
     """leave_out changes nothing: dspy leaves out by itself what a call does not give."""
@@ -41,7 +43,7 @@ def _state(path: str, part: Part) -> dict[str, JSON]:
         raise FrozenError(
             f"Predictor {path!r} cannot be exported to dspy: {reason} Use CompiledProgram.load(FILE).to_dspy(), a "
             "dspy.Module that sends what was compiled"
-            f"{'' if prompt.format == 'chat' else ', or compile with format ' + repr('chat')}."
+            f"{'' if prompt.format == 'chat' else _IN_CHAT}."
         )
     import dspy
     from dspy.adapters import ChatAdapter

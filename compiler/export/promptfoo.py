@@ -11,7 +11,7 @@ from .outline import Input, Outline, SlottedMessage, outline
 from .text import comment, json_text
 
 _NO_NAMES = ("true", "false", "none", "null")  # Nunjucks reads these as values
-_OPENS = re.compile(r"\{(?=[{%#]|\Z)")
+_SIGN = re.compile(r"\{(?=[{%#]|\Z)|#(?=\})")  # of Nunjucks; a lone "#}" is an error there, unlike in Jinja2
 _ADDED = {"temperature": 0, "max_tokens": 1024}  # what promptfoo sends where the prompt says nothing
 
 
@@ -53,7 +53,7 @@ def _slot(one: Input) -> str:
 
 
 def _literal(text: str) -> str:
-    return _OPENS.sub("{{ '{' }}", text)
+    return _SIGN.sub(r"{{ '\g<0>' }}", text)
 
 
 def _about(shape: Outline) -> str:

@@ -288,7 +288,9 @@ class CompiledProgram:
     def _repr_html_(self) -> str:
         from ..notebook import compiled_html
 
-        return compiled_html(self)
+        about = f"{self.kind}, holds the prompts of the {self._document['holds']}"
+        about += f", for {self._document['lm']['model']} · {self.digest[:12]}"
+        return compiled_html(self.verdict._repr_html_(), self.candidate, about)
 
     def _run(self) -> FrozenProgram:
         if self._running is None:

@@ -132,7 +132,7 @@ def _predictor(old: Mapping[str, JSON], new: Mapping[str, JSON], where: str) -> 
             ("demos", "text of the demonstrations"),
             ("tail", "text that asks"),
         ):
-            yield from _text(part, *(_rendered(template[name]) for template in (was, now)), where)
+            yield from _text(part, _rendered(was[name]), _rendered(now[name]), where)
         yield from _plain("schema of the reply", was["response_schema"], now["response_schema"], where)
 
 

@@ -59,7 +59,9 @@ def make_key(path: str | os.PathLike[str]) -> tuple[Path, Path, str]:
             file.write(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, locked))
         public.write_bytes(key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
     except OSError as error:
-        raise FrozenError(f"{error.filename or private} cannot be written: {error.strerror}.") from None
+        raise FrozenError(
+            f"{error.filename or private} cannot be written: {error.strerror}. Give another path."
+        ) from None
     return private, public, _name(key.public_key())
 
 
@@ -80,7 +82,7 @@ def sign(path: str | os.PathLike[str], key: str | os.PathLike[str], output: str 
     try:
         Path(output).write_text(json.dumps(signature, indent=1) + "\n", encoding="utf-8", newline="\n")
     except OSError as error:
-        raise FrozenError(f"{os.fspath(output)} cannot be written: {error.strerror}.") from None
+        raise FrozenError(f"{os.fspath(output)} cannot be written: {error.strerror}. Give another path.") from None
     return Signature(signature["key"], digest)
 
 
@@ -133,7 +135,9 @@ def _read_signature(path: str | os.PathLike[str]) -> dict[str, Any]:
             "signature": base64.b64decode(found["signature"], validate=True),
         }
     except (ValueError, TypeError, LookupError, RecursionError, binascii.Error):
-        raise FrozenError(f"{os.fspath(path)} is no signature that `burnish sign` wrote.") from None
+        raise FrozenError(
+            f"{os.fspath(path)} is no signature that `burnish sign` wrote. Sign the file again."
+        ) from None
 
 
 def _private_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
@@ -152,23 +156,25 @@ def _private_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
         ) from None
     if not isinstance(key, crypto.ed25519.Ed25519PrivateKey):
         raise FrozenError(f"{os.fspath(path)} is a private key, but not for ed25519. Make one with `burnish keygen`.")
-    return key
+    found: Ed25519PrivateKey = key
+    return found
 
 
 def _public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     crypto = _cryptography()
     content = _content(path, "keygen")
     if b"PRIVATE KEY" in content:
-        raise FrozenError(f"{os.fspath(path)} is a private key. Signatures are checked with the public one (.pub.pem).")
+        raise FrozenError(f"{os.fspath(path)} is a private key. Give the public one (.pub.pem).")
     try:
         key = crypto.serialization.load_pem_public_key(content)
     except (ValueError, crypto.UnsupportedAlgorithm):
         raise FrozenError(
-            f"{os.fspath(path)} is no public key as PEM. `burnish keygen` writes one (.pub.pem)."
+            f"{os.fspath(path)} is no public key as PEM. Give one: `burnish keygen` writes it (.pub.pem)."
         ) from None
     if not isinstance(key, crypto.ed25519.Ed25519PublicKey):
-        raise FrozenError(f"{os.fspath(path)} is a public key, but not for ed25519.")
-    return key
+        raise FrozenError(f"{os.fspath(path)} is a public key, but not for ed25519. Make a pair with `burnish keygen`.")
+    found: Ed25519PublicKey = key
+    return found
 
 
 def _name(key: Ed25519PublicKey) -> str:
@@ -182,10 +188,12 @@ def _content(path: str | os.PathLike[str], command: str) -> bytes:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise FrozenError(
-            f"{os.fspath(path)} cannot be read: {error.strerror}. `burnish {command}` writes such files."
+            f"{os.fspath(path)} cannot be read: {error.strerror}. Give a file that `burnish {command}` wrote."
         ) from None
     if len(content) > MOST_BYTES:
-        raise FrozenError(f"{os.fspath(path)} is too large for a key or a signature.")
+        raise FrozenError(
+            f"{os.fspath(path)} is too large for a key or a signature. Give a file that `burnish {command}` wrote."
+        )
     return content
 
 

@@ -81,7 +81,9 @@ def _check_templates(predictors: Mapping[str, JSON], name: str) -> None:
         try:
             rendered = prompt.with_().template  # a copy: this one carries the file's own template
         except MALFORMED as error:
-            raise FrozenError(f"{name}: predictor {shown(path)} cannot be rendered from its source: {error}") from None
+            raise FrozenError(
+                f"{name}: predictor {shown(path)} cannot be rendered from its source: {error} Compile it again."
+            ) from None
         if rendered != template:
             parts = ("head", "demos", "tail", "rule", "demo_inputs", "demo_vectors", "response_schema_json")
             differing = [part for part in parts if getattr(rendered, part) != getattr(template, part)]

@@ -41,7 +41,8 @@ def _pieces(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
     else:
         lines = [f"{''.join(words)}".splitlines(keepends=True) for words in (before, after)]
         short = len(lines[0]) * len(lines[1]) <= MOST_PAIRS
-        yield from _compared(*lines) if short else [("removed", "".join(before)), ("added", "".join(after))]
+        whole: list[Piece] = [("removed", "".join(before)), ("added", "".join(after))]
+        yield from _compared(*lines) if short else whole
     yield "same", "".join(old[len(old) - end :])
 
 

@@ -64,7 +64,7 @@ def probe(
     """
     from ...signatures.examples import load_examples
     from ..frozen.compiled import CompiledProgram
-    from ..frozen.scoring import default_metric
+    from ..frozen.scoring import default_metric, inputs_of
     from ..lm import LM, Client, ReplyCache, as_lm
     from ..metrics import as_metric
     from ..runtime.answering import same_encoder
@@ -81,7 +81,7 @@ def probe(
 
     subject = Subject(candidate, (), frozen.input_fields, _named(candidate, predictor), seed, draws)
     examples, notes = _drawn(load_examples(data), subject, frozen.inputs)
-    subject = replace(subject, inputs=tuple(_inputs(row, frozen.inputs) for row in examples))
+    subject = replace(subject, inputs=tuple(inputs_of(row, frozen.inputs) for row in examples))
     planned = plan(subject, PERTURBATIONS, calls_a_row(document, candidate, budget), budget, rows)
     examples = examples[: planned.rows]
     if progress:
@@ -136,10 +136,12 @@ def _named(candidate: Candidate, predictor: str | None) -> tuple[str, ...]:
     return candidate.predictors if predictor is None else (predictor,)
 
 
-def _drawn(data: Sequence[Any], subject: Subject, names: Sequence[str]) -> tuple[list[Any], tuple[str, ...]]:
+def _drawn(data: Sequence[Any], subject: Subject, names: tuple[str, ...]) -> tuple[list[Any], tuple[str, ...]]:
     """The rows in random order, those left out that the prompt shows; and what to say of that."""
+    from ..frozen.scoring import inputs_of
+
     fixed = [part.prompt for _, part in subject.candidate.parts if part.prompt.rule is None]
-    kept = [row for row in data if not any(_shows(prompt, _inputs(row, names)) for prompt in fixed)]
+    kept = [row for row in data if not any(_shows(prompt, inputs_of(row, names)) for prompt in fixed)]
     if len(kept) < 2:
         raise ExampleError(
             f"A probe compares row by row, and {len(kept)} of {len(data)} rows can be used: rows that stand in the "
@@ -157,16 +159,6 @@ def _shows(prompt: Prompt, inputs: Mapping[str, Any]) -> bool:
     asked = {name: to_json(inputs[name]) for name in names if name in inputs}
     shown = ({name: demo.values[name] for name in names if name in demo.values} for demo in prompt.demos)
     return bool(asked) and any(asked == values for values in shown)
-
-
-def _inputs(row: Any, names: Sequence[str]) -> dict[str, Any]:
-    marked = getattr(row, "_input_keys", None)
-    if marked is None and not names:
-        raise ExampleError(
-            "A module's file does not tell which columns are its inputs. Name them with --inputs, or "
-            "load_examples(..., inputs=[...]). Nothing was spent."
-        )
-    return {name: row[name] for name in (names if marked is None else marked) if name in row}
 
 
 def _unasked(*_: Any) -> Any:

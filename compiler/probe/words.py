@@ -119,7 +119,7 @@ def _inputs(report: ProbeReport) -> str:
         alone = "its answer comes from the prompt alone" if not needed and not unsure else "it does without"
         said.append(f"{alone}: {_named(idle, 'with')}")
     if unsure:
-        said.append(f"undecided whether it is needed: {_named(unsure, 'with')}")
+        said.append(f"whether it needs its question is undecided: {_named(unsure, 'with')}")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}." if text else ""
 

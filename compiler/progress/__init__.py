@@ -5,6 +5,7 @@ A callback like any other: it knows what the events say.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,7 @@ from .plain import LineView, LogView
 from .standing import Best, Standing, spent_share
 
 RECENT = 256  # replies that the pace is measured on
+STEADY = 5.0  # seconds, before which there is no pace
 
 
 class View(Protocol):
@@ -59,7 +61,7 @@ class Progress(Callback):
         self._rounds = 0
         self._spent = self._total = self._paid = Spend()
         self._limits: Mapping[str, float] = {}
-        self._replies = 0  # since the last block
+        self._fresh = Spend()  # paid since the last block
         self._recent: deque[float] = deque(maxlen=RECENT)  # when they came
         self._pace_from: tuple[float, float] | None = None
         self._scores: Sequence[float] = ()
@@ -77,17 +79,17 @@ class Progress(Callback):
         """How far it is now."""
         with self._lock:
             now = self._clock()
-            spent = Spend(self._spent.calls + self._replies, self._spent.tokens, self._spent.usd)
+            spent = self._spent + self._fresh
             since = now - self._recent[0] if self._recent else 0.0
             return Standing(
                 phase=self._phase,
                 task=self._task(),
                 spent=spent,
                 limits=self._limits,
-                paid=self._paid.calls + self._replies,
+                paid=self._paid.calls + self._fresh.calls,
                 answered=max(0, self._total.calls - self._paid.calls),
                 best=self._best,
-                pace=len(self._recent) / since if since >= 1 else None,
+                pace=len(self._recent) / since if since >= STEADY else None,
                 elapsed=now - self._began,
                 seconds_left=self._seconds_left(now, spent_share(spent, self._limits)),
                 last=self._last,
@@ -118,7 +120,7 @@ class Progress(Callback):
 
     def on_phase_started(self, event: PhaseStarted) -> None:
         with self._lock:
-            self._phase, self._spent, self._limits, self._pace_from = event.phase, Spend(), {}, None
+            self._phase, self._spent, self._limits, self._pace_from = event.phase, Spend(), event.limits, None
 
     def on_request_ended(self, event: RequestEnded) -> None:
         if event.from_cache:
@@ -127,13 +129,13 @@ class Progress(Callback):
             if event.error is not None:
                 self._last = f"no reply: {event.error}"
             else:
-                self._replies += 1
+                self._fresh += event.spend
                 self._recent.append(self._clock())
 
     def on_block_ended(self, event: BlockEnded) -> None:
         with self._lock:
             self._spent, self._limits, self._total, self._paid = event.spent, event.limits, event.total, event.paid
-            self._replies = 0
+            self._fresh = Spend()
             if event.best and event.best is not self._scores:
                 self._scores, self._best = event.best, Best.of(event.best)
             # What the cache answers is no measure of the pace, so the clock starts with the first paid call.
@@ -171,7 +173,7 @@ def view_on(stream: TextIO | None, read: Callable[[], Standing], clock: Callable
     if stream is None and is_notebook():
         return CellView(read, clock)
     stream = sys.stderr if stream is None else stream
-    if not stream.isatty():
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":  # a terminal that cannot go back to a line
         return LogView(stream, read, clock)
     try:
         from .live import LiveView

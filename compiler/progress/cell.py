@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Callable
@@ -19,9 +20,7 @@ class CellView:
     def __init__(
         self, read: Callable[[], Standing], clock: Callable[[], float], display: Callable[..., Any] | None = None
     ) -> None:
-        if display is None:
-            from IPython.display import display
-        self._display: Callable[..., Any] = display
+        self._display: Callable[..., Any] = display or importlib.import_module("IPython.display").display
         self._read = read
         self._clock = clock
         self._messages: list[str] = []
@@ -44,7 +43,9 @@ class CellView:
         with self._drawing:
             self._drawn = self._clock()
             standing = self._read()
-            shown = Html(progress_html(standing, self._messages), "\n".join([standing.line, *self._messages]))
+            lines = [f"{standing.where} · {standing.time}", standing.money, standing.news, *self._messages]
+            html = progress_html(lines, standing.share or 0.0)
+            shown = Html(html, "\n".join([standing.line, *self._messages]))
             if self._handle is None:
                 self._handle = self._display(shown, display_id=True)
             else:

@@ -68,7 +68,9 @@ class Standing:
 
     @property
     def where(self) -> str:
-        return " · ".join(part for part in (self.phase, self.task) if part)
+        pace = "" if self.pace is None else f"{self.pace:.{0 if self.pace >= 10 else 1}f} calls/s"
+        cached = f"{self.answered} cached" if self.answered else ""
+        return " · ".join(part for part in (self.phase, self.task, pace, cached) if part)
 
     @property
     def time(self) -> str:
@@ -77,12 +79,7 @@ class Standing:
 
     @property
     def money(self) -> str:
-        parts = [amount(self.spent, self.limits)]
-        if self.pace is not None:
-            parts.append(f"{self.pace:.1f} calls/s" if self.pace < 10 else f"{self.pace:.0f} calls/s")
-        if self.answered:
-            parts.append(f"{self.answered} from the cache")
-        return " · ".join(parts)
+        return amount(self.spent, self.limits)
 
     @property
     def news(self) -> str:

@@ -59,7 +59,9 @@ def columns(material: Material) -> Columns:
     strings, texts = Strings(), Strings()
     order = {record.candidate: place for place, record in enumerate(material.records)}
     rows = _used(material)
-    scores, runs, told = [], {}, 0
+    scores: list[list[float | None] | None] = []
+    runs: dict[int, JSON] = {}
+    told = 0
     kept = _to_be_told(material, rows)
     for place, record in enumerate(material.records):
         if order[record.candidate] != place:  # recorded again, on more rows

@@ -83,8 +83,8 @@ def _picture(gain: float, interval: tuple[float, float], min_gain: float) -> Htm
         return f"{100 * (value - low) / (high - low):.2f}%"
 
     said = (
-        f"Gain {change(gain)} points, 95 % interval {_interval(interval)}; no gain at 0, the smallest gain worth having "
-        f"at {change(min_gain)}."
+        f"Gain {change(gain)} points, 95 % interval {_interval(interval)}; no gain at 0, the smallest gain worth "
+        f"having at {change(min_gain)}."
     )
     marks = [_mark(at(0.0), "zero"), _mark(at(min_gain), "least")]
     drawn = (

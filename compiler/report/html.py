@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
-Content: TypeAlias = "Html | str | int | None | Iterable[Content]"
+Content: TypeAlias = "Html | str | int | Iterable[Content] | None"
 
 _ALONE = frozenset({"meta", "input", "br", "hr", "line", "rect", "circle", "path"})
 
@@ -16,7 +16,7 @@ class Html(str):
 
 
 def tag(name: str, *inside: Content, **attributes: str | int | float | bool | None) -> Html:
-    """An element. A trailing underscore of an attribute's name is dropped, others become hyphens: class_, aria_label."""
+    """An element. Of an attribute's name a trailing underscore is dropped, others become hyphens: aria_label."""
     written = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
     if name in _ALONE and not inside:
         return Html(f"<{name}{written}>" if name in ("meta", "input", "br", "hr") else f"<{name}{written}/>")

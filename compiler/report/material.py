@@ -118,13 +118,15 @@ class Material:
 
     @cached_property
     def evidence(self) -> Mapping[str, JSON]:
-        return {} if self.document is None else self.document["evidence"]
+        evidence: dict[str, JSON] = {} if self.document is None else self.document["evidence"]
+        return evidence
 
     @cached_property
     def provenance(self) -> Mapping[str, JSON]:
         """Of the file; where there is none, what the run's identity has of it."""
         if self.document is not None:
-            return self.document["provenance"]
+            provenance: dict[str, JSON] = self.document["provenance"]
+            return provenance
         return {name: self.identity[name] for name in PROVENANCE if name in self.identity}
 
     @property

@@ -20,6 +20,7 @@ from .search_section import search_section
 
 SCRIPTS = ("uPlot.iife.min.js", "data.js", "charts.js", "candidates.js", "examples.js")
 STYLES = ("uPlot.min.css", "report.css")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _NAVIGATION = {
     "verdict": "Verdict",
     "program": "Program",
@@ -62,15 +63,14 @@ def page(material: Material) -> str:
     script = "\n".join(_asset(name) for name in SCRIPTS)
     style = "\n".join(_asset(name) for name in STYLES)
     mark = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{mark}'; base-uri 'none'; form-action 'none'"
-    title = f"{by or material.name}: Burnish report"
+    policy = f"{_POLICY}; script-src 'sha256-{mark}'"
     return "".join(
         (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
             tag("meta", http_equiv="Content-Security-Policy", content=policy),
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             '<meta name="color-scheme" content="light dark">\n',
-            tag("title", title),
+            tag("title", f"{by or material.name}: Burnish report"),
             f"\n<style>{style}</style>\n</head>\n<body>\n",
             *(f"{part}\n" for part in body),
             f"<script>{script}</script>\n</body>\n</html>\n",
@@ -80,13 +80,8 @@ def page(material: Material) -> str:
 
 def _programs(material: Material) -> str:
     """The predictors by name, but not of a program that has only the one without a name."""
-    held = (
-        material.document["predictors"]
-        if material.document is not None
-        else material.candidates.get(material.student, {})
-    )
-    paths = [path for path in held if path != "self"]
-    return ", ".join(paths)
+    held = next(iter(material.candidates.values()), {})
+    return ", ".join(path for path in held if path != "self")
 
 
 def _subtitle(material: Material) -> Html:

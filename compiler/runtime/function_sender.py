@@ -86,16 +86,20 @@ async def _pieces(said: Any, seconds: float | None) -> AsyncGenerator[Piece, Non
         if not hasattr(said, "__aiter__"):
             yield _checked(said)
             return
-        following = said.__aiter__()
-        while True:
-            try:
-                piece = await asyncio.wait_for(following.__anext__(), seconds)
-            except StopAsyncIteration:
-                return
-            yield _checked(piece)
+        texts = said.__aiter__()
+        try:
+            while True:
+                yield _checked(await asyncio.wait_for(texts.__anext__(), seconds))
+        except StopAsyncIteration:
+            return
+        finally:
+            if hasattr(texts, "aclose"):
+                await texts.aclose()
     except asyncio.TimeoutError:
+        if seconds is None:
+            raise  # the function's own
         raise LMError(
-            f"The function given as lm= gave no reply within {seconds:g} seconds. Wait longer with timeout=, or mend it."
+            f"The function given as lm= gave no reply within {seconds:g} seconds. Raise timeout= or mend it."
         ) from None
 
 

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import AsyncGenerator, Generator, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ...signatures.canonical import JSON, canonical
@@ -53,8 +53,8 @@ class HTTPSender:
 
         seconds: until the reply is whole, else the connection's time-out. line: lets another thread hang up.
         """
-        link, response, deadline = self._ask(request, request.wire, seconds, line or Line())
-        return reply_of(request, self._content(link, response, deadline))
+        exchange = self._ask(request, request.wire, seconds, line or Line())
+        return reply_of(request, self._content(exchange))
 
     async def aattempt(self, request: Request, seconds: float | None = None) -> Reply:
         from .threads import in_thread
@@ -69,10 +69,10 @@ class HTTPSender:
 
         A server that does not stream gives one piece. Raises as `attempt` does; MaybeBilled where the end is missing.
         """
-        line = line or Line()
-        link, response, deadline = self._ask(request, None, seconds, line)
+        exchange = self._ask(request, None, seconds, line or Line())
+        response, deadline = exchange.response, exchange.deadline
         if "text/event-stream" not in response.headers.get("Content-Type", ""):
-            yield whole_piece(reply_of(request, self._content(link, response, deadline)))
+            yield whole_piece(reply_of(request, self._content(exchange)))
             return
         events = Events()
         try:
@@ -86,7 +86,7 @@ class HTTPSender:
             if not events.is_done:
                 raise self._broken(error, deadline.seconds) from None
         finally:
-            self._keep(link, response)
+            self._keep(exchange)
         if not events.is_whole:
             raise MaybeBilled(f"{self._connection.base_url} ended the stream before the reply was whole.")
 
@@ -103,20 +103,18 @@ class HTTPSender:
         for link in idle:
             link.close()
 
-    def _ask(
-        self, request: Request, body: Mapping[str, JSON] | None, seconds: float | None, line: Line
-    ) -> tuple[Link, http.client.HTTPResponse, Deadline]:
+    def _ask(self, request: Request, body: Mapping[str, JSON] | None, seconds: float | None, line: Line) -> Exchange:
         """A response of status 200, of which nothing is read yet. body: None for a stream."""
         model = str(request.body.get("model"))
         while True:
             sent = streamed(request, with_usage=self._counts_streams) if body is None else body
             renamed = model in self._completion_tokens
             text = canonical(with_completion_tokens(sent) if renamed else sent)
-            link, response, deadline = self._post(PATHS[request.kind], text, seconds, line)
-            if response.status == 200:
-                return link, response, deadline
-            status, headers = response.status, dict(response.headers.items())
-            content = self._content(link, response, deadline)
+            exchange = self._post(PATHS[request.kind], text, seconds, line)
+            if exchange.response.status == 200:
+                return exchange
+            status, headers = exchange.response.status, dict(exchange.response.headers.items())
+            content = self._content(exchange)
             # A refusal cost nothing, so that what it asks for is still the one attempt.
             if not renamed and wants_completion_tokens(status, content):
                 self._completion_tokens.add(model)
@@ -125,35 +123,35 @@ class HTTPSender:
             else:
                 raise failure_of(status, content, headers, request.kind)
 
-    def _post(
-        self, path: str, body: str, seconds: float | None, line: Line
-    ) -> tuple[Link, http.client.HTTPResponse, Deadline]:
+    def _post(self, path: str, body: str, seconds: float | None, line: Line) -> Exchange:
         headers = {**self._connection.headers(), "Accept": "application/json"}
         if self._proxy is not None and self._tls is None:
             headers.update(_credentials(self._proxy))
-        link = self._take()
+        limit = self._connection.timeout if seconds is None else seconds
+        link = self._take(limit)
         assert link.sock is not None
-        deadline = Deadline(link.sock, self._connection.timeout if seconds is None else seconds)
+        deadline = Deadline(link.sock, limit)
         line.connect(link.sock)
         try:
             link.request("POST", f"{self._target}/{path}", body.encode("utf-8"), headers)
-            return link, link.getresponse(), deadline
+            return Exchange(link, link.getresponse(), deadline, line)
         except (OSError, http.client.HTTPException) as error:
             link.close()
-            raise self._broken(error, deadline.seconds) from None
+            raise self._broken(error, limit) from None
 
-    def _content(self, link: Link, response: http.client.HTTPResponse, deadline: Deadline) -> bytes:
+    def _content(self, exchange: Exchange) -> bytes:
         pieces: list[bytes] = []
+        response = exchange.response
         try:
             while piece := response.read1(2**20):
                 pieces.append(piece)
-                deadline.check()
+                exchange.deadline.check()
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as error:
-            link.close()
-            raise self._broken(error, deadline.seconds) from None
-        self._keep(link, response)
+            raise self._broken(error, exchange.deadline.seconds) from None
+        finally:
+            self._keep(exchange)
         return b"".join(pieces)
 
     def _broken(self, error: Exception, seconds: float) -> MaybeBilled:
@@ -169,31 +167,33 @@ class HTTPSender:
 
     # connections
 
-    def _take(self) -> Link:
+    def _take(self, seconds: float) -> Link:
         while True:
             with self._lock:
                 if self._pid != os.getpid():
                     self._idle, self._pid = [], os.getpid()  # after a fork they are the parent's
                 link = self._idle.pop() if self._idle else None
             if link is None:
-                return self._connect()
+                return self._connect(min(seconds, CONNECT_SECONDS))
             if not _is_stale(link):
                 return link
             link.close()
 
-    def _keep(self, link: Link, response: http.client.HTTPResponse) -> None:
+    def _keep(self, exchange: Exchange) -> None:
         """For a later call, where the response was read to its end; closed otherwise."""
+        response, link = exchange.response, exchange.link
         at_end = response.isclosed() if response.length is None else response.length == 0
+        # Nobody may hang up on a connection that another call is using by then.
+        can_stay = exchange.line.release() and at_end and not response.will_close
+        response.close()
         with self._lock:
-            if at_end and not response.will_close and len(self._idle) < IDLE:
-                response.close()
+            if can_stay and len(self._idle) < IDLE:
                 self._idle.append(link)
                 return
         link.close()
-        response.close()
 
-    def _connect(self) -> Link:
-        link = self._link()
+    def _connect(self, seconds: float) -> Link:
+        link = self._link(seconds)
         try:
             link.connect()
         except OSError as error:
@@ -203,15 +203,24 @@ class HTTPSender:
             raise Unbilled(f"{self._connection.base_url} cannot be reached: {error.strerror or error}.") from None
         return link
 
-    def _link(self) -> Link:
+    def _link(self, seconds: float) -> Link:
         to = self._proxy or self._url
         host = to.hostname or ""
         if self._tls is None:
-            return http.client.HTTPConnection(host, to.port, timeout=CONNECT_SECONDS)
-        link = http.client.HTTPSConnection(host, to.port, timeout=CONNECT_SECONDS, context=self._tls)
+            return http.client.HTTPConnection(host, to.port, timeout=seconds)
+        link = http.client.HTTPSConnection(host, to.port, timeout=seconds, context=self._tls)
         if self._proxy is not None:
             link.set_tunnel(self._url.hostname or "", self._url.port or 443, _credentials(self._proxy))
         return link
+
+
+class Exchange(NamedTuple):
+    """A request that was sent and the response that has begun."""
+
+    link: Link
+    response: http.client.HTTPResponse
+    deadline: Deadline
+    line: Line
 
 
 class Deadline:
@@ -252,6 +261,12 @@ class Line:
             self._sock = sock
             if self._hung_up:
                 _shut(sock)
+
+    def release(self) -> bool:
+        """The attempt is over. Returns whether it had its connection to the end, and nobody hung up."""
+        with self._lock:
+            self._sock = None
+            return not self._hung_up
 
     def hang_up(self) -> None:
         with self._lock:

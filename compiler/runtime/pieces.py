@@ -72,8 +72,8 @@ class Events:
         self._data: list[bytes] = []
 
     def feed(self, content: bytes) -> list[Piece]:
-        """The pieces that more bytes complete. Raises MaybeBilled where the server says that it failed, or where what
-        it sends is no event of a chat completion."""
+        """The pieces that more bytes complete. Raises MaybeBilled where the server says that it failed, or sends what
+        is no JSON object."""
         *lines, self._rest = (self._rest + content).split(b"\n")
         if len(self._rest) > MOST_BYTES:
             raise MaybeBilled("The server sent a line that does not end.", status=200)
@@ -110,9 +110,7 @@ def piece_of(event: Any) -> Piece:
     usage = event.get("usage")
     counted = usage if isinstance(usage, dict) else None
     choices = event.get("choices")
-    if not isinstance(choices, list):
-        raise MaybeBilled(f"The server sent no event of a chat completion: {str(event)[:200]!r}.", status=200)
-    for choice in choices:
+    for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and choice.get("index", 0) == 0:
             delta = choice.get("delta") or {}
             text, reason = delta.get("content") if isinstance(delta, dict) else None, choice.get("finish_reason")

@@ -50,7 +50,8 @@ class Predictors:
         if model is not None:
             who = who.named(model)
         view = copy.copy(self)
-        view._seconds = self._seconds if seconds is None else seconds
+        # Another LM brings its own time-out along.
+        view._seconds = self._seconds if lm is None and seconds is None else seconds
         view._answering = who.within(view._seconds)
         view.model = who.lm.model
         return view

@@ -60,7 +60,11 @@ def fields_of_function(function: Callable[..., Any]) -> tuple[dict[str, Field], 
     """What a module's forward() takes, by its parameters, and whether it takes other inputs too (`**inputs`)."""
     taken: dict[str, Field] = {}
     is_open = False
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except Exception:  # noqa: BLE001 (an annotation that is only there for type checkers: evaluating it may raise anything)
+        signature = inspect.signature(function)
+    for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             is_open = True
         elif parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -77,7 +81,7 @@ def _schema_of(annotation: Any) -> str:
     from ...signatures.errors import SchemaError
     from ...signatures.supported import check_supported
 
-    if annotation is inspect.Parameter.empty:
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
         return "{}"
     try:
         schema = TypeAdapter(annotation).json_schema()

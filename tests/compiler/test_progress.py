@@ -46,6 +46,11 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _a_real_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 @pytest.fixture
 def without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("burnish.compiler.progress.live")]:
@@ -65,7 +70,7 @@ def started(
 ) -> Progress:
     progress = Progress(stream, clock or Clock())
     progress.on_compile_started(CompileStarted("run", ("self",), "OPRO", {}, limits or CALLS, False))
-    progress.on_phase_started(PhaseStarted("run", phase))
+    progress.on_phase_started(PhaseStarted("run", phase, {} if "seconds" in (limits or {}) else CALLS))
     return progress
 
 
@@ -95,7 +100,7 @@ def test_a_log_gets_one_line_a_phase_and_one_every_so_many_seconds() -> None:
         reply(progress)
         block(progress, done, paid=done)
         clock.now += SECONDS_A_LINE / 10
-    progress.on_phase_started(PhaseStarted("run", FINAL))
+    progress.on_phase_started(PhaseStarted("run", FINAL, CALLS))
     block(progress, 4, paid=15, phase=FINAL, total=15)
     lines = stream.getvalue().splitlines()
     assert [line.split(" of")[0] for line in lines] == ["search: 0", "search: 10", "final comparison: 4"]
@@ -169,7 +174,6 @@ def test_the_end_is_the_verdict_and_the_bill() -> None:
 def test_a_terminal_gets_three_lines_that_are_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     progress = started(stream)
     block(progress, 50, paid=20, best=(1.0, 0.0) * 20)
@@ -179,9 +183,16 @@ def test_a_terminal_gets_three_lines_that_are_redrawn_in_place(monkeypatch: pyte
     assert max(map(len, shown)) <= 80
     last = shown.index("inconclusive: over")
     head, middle, news = shown[last - 3 : last]
-    assert head.startswith("search · OPRO, round 1")
-    assert "50 of 200 calls (25 %) · 30 from the cache" in middle
+    assert head.startswith("search · OPRO, round 1 · 30 cached")
+    assert middle.endswith("50 of 200 calls (25 %)")
     assert news == "best 50.0 (33.8 to 66.2) · candidate 3 scored 50.0"
+
+
+def test_a_terminal_that_cannot_redraw_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    block(started(stream), 50)
+    assert stream.getvalue() == "search: 50 of 200 calls (25 %), 0 paid\n"
 
 
 @pytest.mark.usefixtures("without_rich")

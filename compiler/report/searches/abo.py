@@ -9,9 +9,7 @@ from ..html import Html, opens, tag
 from ..material import Material
 from .parts import MOST, bar, documents, picture, rest, text
 
-_EXPLAINED = (
-    "Every version of the steps in the order in which it was tried. A version that is accepted is refined next."
-)
+_EXPLAINED = "Every version of the steps in the order in which it was tried. One that is accepted is refined next."
 
 
 def pictures(material: Material) -> Iterator[Html]:

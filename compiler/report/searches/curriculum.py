@@ -1,4 +1,4 @@
-"""CurriculumICL: each set of demonstrations in the orders that were compared, and how hard those of the finalist are."""
+"""CurriculumICL: sets of demonstrations in the orders that were compared, and how hard those of the finalist are."""
 
 from __future__ import annotations
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..html import Html, table, tag
+from ..html import Content, Html, table, tag
 from ..material import Material
 from ..numbers import change, fraction
 from .parts import bar, picture
 
-_PARTS = "The finalist with one part after the other put back to what the student has; its mean score on dev with and without."
-_PORTFOLIO = (
-    "Arms take turns; one that brought more in its turns gets more of them. Gain: what its turns added to the best."
-)
+_PARTS = "One part of the finalist after the other put back to the student's: mean score on dev with it and without."
+_PORTFOLIO = "Arms take turns, more of them those that brought more. Gain: what an arm's turns added to the best."
 
 
 def pictures(material: Material) -> Iterator[Html]:
     found = material.kept.get("joint") or material.evidence.get("findings", {}).get("joint", {})
     if not found:
         return
+    rows: list[list[Content]]
     if parts := found.get("parts"):
         rows = []
         for part in parts:
@@ -26,9 +25,13 @@ def pictures(material: Material) -> Iterator[Html]:
             alone = "not scored" if without is None else bar(without, material)
             brought = "" if without is None else change(_share(part["with"], material) - _share(without, material))
             name = f"{part['kind']} of {part['predictor']}"
-            rows.append((name, part["source"], alone, bar(part["with"], material), brought))
-        head = ("part", "made by", "without it", "with it", "brings")
-        drawn = table(head, rows, caption="What each part of the prompt brings, in points on dev", numbers=(4,))
+            rows.append([name, part["source"], alone, bar(part["with"], material), brought])
+        drawn = table(
+            ("part", "made by", "without it", "with it", "brings"),
+            rows,
+            caption="What each part of the prompt brings, in points on dev",
+            numbers=(4,),
+        )
         yield picture("The parts", _PARTS, drawn)
     if arms := found.get("portfolio"):
         most = max(1, max(arm["calls"] for arm in arms))
@@ -36,18 +39,20 @@ def pictures(material: Material) -> Iterator[Html]:
         for arm in arms:
             drawn = tag("span", tag("i", style=f"width:{100 * arm['calls'] / most:.1f}%"), class_="bar")
             calls = tag("span", drawn, f"{arm['calls']:,}", class_="score")
-            rows.append((arm["arm"], arm["turns"], calls, change(arm["gain"])))
-        head = ("arm", "turns", "calls", "gain")
-        drawn = table(head, rows, caption="Who had the calls of the search", numbers=(1, 3))
+            rows.append([arm["arm"], arm["turns"], calls, change(arm["gain"])])
+        drawn = table(
+            ("arm", "turns", "calls", "gain"), rows, caption="Who had the calls of the search", numbers=(1, 3)
+        )
         yield picture("The portfolio", _PORTFOLIO, drawn)
     if len(front := found.get("front", [])) > 1:
         units = [cost["unit"] for cost in found["objectives"]]
         rows = [
-            (point["candidate"][:12], bar(point["dev"], material), *(f"{cost:g}" for cost in point["costs"]))
+            [point["candidate"][:12], bar(point["dev"], material), *(f"{cost:g}" for cost in point["costs"])]
             for point in front
         ]
-        head = ("candidate", "dev", *units)
-        drawn = table(head, rows, caption="Score against cost", numbers=range(2, 2 + len(units)))
+        drawn = table(
+            ("candidate", "dev", *units), rows, caption="Score against cost", numbers=range(2, 2 + len(units))
+        )
         yield picture("The front", "Candidates that no other one beats in score without costing more.", drawn)
 
 

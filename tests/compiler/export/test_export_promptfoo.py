@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import string
 import subprocess
 
 import jinja2
@@ -75,13 +76,17 @@ def test_a_parameter_that_promptfoo_adds_is_named(awkward):
     assert "promptfoo adds" not in awkward().export("promptfoo")
 
 
+def test_what_nunjucks_takes_for_the_end_of_a_comment_is_no_error_there(awkward):
+    program = awkward("Write #} and {#.")
+    assert "Write {{ '#' }}} and {{ '{' }}#." in program.export("promptfoo")
+    assert rendered(program, review="x") == program.to_messages(review="x")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(PROMPTFOO is None, reason="promptfoo is not on the PATH (npm install -g promptfoo)")
 @pytest.mark.parametrize("form", FORMATS)
 def test_promptfoo_sends_exactly_what_a_call_of_the_file_sends(awkward, sent, tmp_path, form):
-    from importlib import import_module
-
-    pieces = import_module("string").printable.replace("\r", "").replace("[", "").replace(":", "")
+    pieces = string.printable.replace("\r", "").replace("[", "").replace(":", "")
     instruction = f"{{{{review}}}} {{% raw %}} {{# x #}} {{ '{{' }} {pieces} é数据🦊"
     program = awkward(instruction, instruction, format=form)
     review = f"{{x}} {{% if %}} {pieces.strip()} \u2028🦊."

@@ -113,6 +113,19 @@ def test_cancelling_a_call_hangs_up_and_frees_its_thread(server, frozen):
     assert len(server.bodies) == 2  # the one that was given up is not tried again
 
 
+def test_giving_up_a_call_that_is_over_leaves_its_connection_to_others(server, frozen):
+    from burnish.compiler.lm import LM
+    from burnish.compiler.runtime.http_sender import HTTPSender, Line
+
+    lm, line = LM("small", base_url=server.url), Line()
+    sender, request = HTTPSender(lm.connection), lm.chat([{"role": "user", "content": "x"}])
+    sender.attempt(request, line=line)
+    line.hang_up()
+    assert sender.attempt(request).text == "positive"
+    assert len(server.peers) == 1
+    sender.close()
+
+
 def test_cancelling_reaches_an_asynchronous_function(frozen):
     ended = []
 

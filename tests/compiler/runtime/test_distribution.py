@@ -149,9 +149,15 @@ def test_every_module_in_it_can_be_imported_and_the_rest_says_what_to_install(cl
 
 REFUSES = """
 import json, sys
+from decimal import Decimal
 import burnish_runtime as b
 said = []
-for ask in (lambda: b.load(sys.argv[1], program=object()), lambda: b.LM("local/smollm2-135m-instruct")):
+asks = (
+    lambda: b.load(sys.argv[1], program=object()),
+    lambda: b.LM("local/smollm2-135m-instruct"),
+    lambda: b.load(sys.argv[1]).to_messages(review=Decimal("1.5")),
+)
+for ask in asks:
     try:
         ask()
     except b.BurnishError as error:
@@ -162,8 +168,9 @@ print(json.dumps(said))
 
 def test_what_needs_the_whole_package_is_refused_with_the_command_to_install_it(clean, files):
     said = clean(REFUSES, files["predictor"])
-    assert len(said) == 2
-    assert all("pip install burnish" in message for message in said)
+    assert [message.split("pip install ")[1].split()[0].rstrip(")") for message in said] == [
+        *("burnish", "burnish", "pydantic"),
+    ]
 
 
 def test_its_command_runs_shows_and_verifies(clean, files, server):
@@ -203,5 +210,23 @@ def test_both_distributions_work_in_one_process(clean, files):
     subprocess.run([sys.executable, "-c", TOGETHER, files["predictor"], str(site)], check=True, env=environment)
 
 
-def test_equal_trees_give_equal_wheels(wheel, tmp_path):
-    assert script().build(tmp_path).read_bytes() == wheel.read_bytes()
+SERVES = """
+import sys
+sys.path.append(sys.argv[2])
+import burnish_runtime
+program = burnish_runtime.load(sys.argv[1], lm=lambda *_: "positive")
+app = burnish_runtime.asgi(program)
+assert any(path.endswith("/run") for path in app.openapi()["paths"])
+assert not {"burnish", "dspy", "optuna", "numpy"} & set(sys.modules)
+"""
+
+
+def test_it_serves_where_the_extra_is_installed(clean, files):
+    pytest.importorskip("fastapi")
+    site = next(clean.folder.glob("lib/python*/site-packages"))
+    subprocess.run([sys.executable, "-c", SERVES, files["predictor"], str(site)], check=True)
+
+
+def test_equal_trees_give_equal_wheels(tmp_path):
+    first, second = (script().build(tmp_path / name).read_bytes() for name in ("one", "two"))
+    assert first == second

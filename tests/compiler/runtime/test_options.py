@@ -140,6 +140,14 @@ def test_a_timeout_ends_an_asynchronous_function(frozen):
             ask(review="x")
 
 
+def test_a_timeout_of_the_functions_own_passes_as_it_is(frozen):
+    async def own(messages, settings):
+        raise asyncio.TimeoutError("my own")
+
+    with pytest.raises(asyncio.TimeoutError, match="my own"):
+        frozen(load={"lm": own})(review="x")
+
+
 def test_a_timeout_ends_any_other_lm(frozen):
     async def never(messages, body):
         await asyncio.Event().wait()
@@ -159,6 +167,8 @@ def test_a_timeout_that_could_not_be_kept_is_refused(frozen):
     program = frozen(load={"lm": lambda *_: "positive"})
     with pytest.raises(LMError, match="plain function, which keeps its own time"):
         program.with_options(timeout=5)
+    limited = frozen(load={"timeout": 5}).with_options(lm=lambda *_: "positive")  # the limit was the server's
+    assert limited(review="x").label == "positive"
     with pytest.raises(LMError, match="timeout=0 is no time"):
         frozen().with_options(timeout=0)
 

@@ -247,6 +247,29 @@ def test_asynchronous_functions_are_streamed_from_threads_and_loops(frozen):
     assert frozen(load={"lm": pieces})(review="Fine.").label == "positive"
 
 
+def test_a_function_is_told_when_its_stream_is_left(frozen):
+    ended = []
+
+    async def pieces(messages, settings):
+        try:
+            yield "pos"
+            yield "itive"
+        finally:
+            ended.append(True)
+
+    with frozen(load={"lm": pieces}).stream(review="Fine.") as stream:
+        assert next(stream) == "pos"
+    assert ended == [True]
+
+    async def leave():
+        async with frozen(load={"lm": pieces}).astream(review="Fine.") as stream:
+            async for _ in stream:
+                return
+
+    asyncio.run(leave())
+    assert ended == [True] * 2
+
+
 def test_a_function_that_gives_no_texts_is_named(frozen):
     with pytest.raises(LMError, match="returned int, not the text of a reply"):
         frozen(load={"lm": lambda messages, settings: iter([1])}).stream(review="Fine.").result()

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 
+FINE = {"review": "Fine."}
 ORDER = """{"$defs":{"Line":{"properties":{"name":{"type":"string"},"price":{"minimum":0,"type":"number"}},
 "required":["name","price"],"type":"object"}},"properties":{"kind":{"default":"a","enum":["a","b"],"type":"string"},
 "lines":{"items":{"$ref":"#/$defs/Line"},"type":"array"}},"required":["lines"],"type":"object"}"""
@@ -22,15 +25,13 @@ ORDER = """{"$defs":{"Line":{"properties":{"name":{"type":"string"},"price":{"mi
 
 def shop_program():
     """A program whose fields are nested, limited to choices, optional, dated, and have a default."""
-    import json as json_module
-
     from burnish.compiler.frozen.compiled import freeze
     from burnish.signatures.candidate import Candidate, Part
     from burnish.signatures.canonical import canonical
     from burnish.signatures.prompt import Prompt
     from burnish.signatures.schema import Field, Schema
 
-    order = canonical(json_module.loads(ORDER))
+    order = canonical(json.loads(ORDER))
     maybe = '{"anyOf":[{"type":"string"},{"type":"null"}]}'
     schema = Schema(
         (
@@ -85,16 +86,14 @@ class Serving:
     """`burnish serve` in a process of its own. url: where. lines: what it has logged so far."""
 
     def __init__(self, file, options, environment):
-        run = "from burnish.compiler.cli import main; raise SystemExit(main())"
-        # The folder of the package that is tested, whether it is installed or not.
         import burnish
 
-        paths = os.pathsep.join([str(Path(burnish.__file__).parents[1]), os.getcwd()])
+        folder = str(Path(burnish.__file__).parents[1])  # of the package that is tested, installed or not
         self.process = subprocess.Popen(
-            [sys.executable, "-c", run, "serve", str(file), "--port", "0", *options],
+            [sys.executable, "-m", "burnish", "serve", str(file), "--port", "0", *options],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": paths, **environment},
+            env={**os.environ, "PYTHONPATH": folder, **environment},
         )
         self.lines = []
         self._listens = threading.Event()
@@ -103,6 +102,17 @@ class Serving:
         assert self._listens.wait(120), self.lines
         self.url = next((line["url"] for line in self.lines if line.get("event") == "listening"), None)
         assert self.url, self.lines
+
+    def ask(self, body=FINE, path="/run", **headers):
+        """Status, JSON of the answer and its headers. body: None for a GET."""
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, content, {"Content-Type": "application/json", **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status, json.load(response), response.headers
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused), refused.headers
 
     def _read(self):
         for line in self.process.stderr:

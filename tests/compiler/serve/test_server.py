@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -14,20 +13,7 @@ import pytest
 from burnish.compiler.cli import main
 from burnish.testing import Faults, ScriptedServer
 
-FINE = {"review": "Fine."}
 POSITIVE = {"": "positive"}
-
-
-def ask(url, body=FINE, path="/run", **headers):
-    """Status, JSON of the answer and its headers."""
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, content, {"Content-Type": "application/json", **headers})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, json.load(response), response.headers
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return refused.code, json.load(refused), refused.headers
 
 
 def until(true):
@@ -51,10 +37,10 @@ def test_it_listens_on_loopback_answers_and_logs_json_without_inputs(plain, serv
     with ScriptedServer(POSITIVE) as server:
         served = serving(plain, *model(server))
         assert served.url.startswith("http://127.0.0.1:")
-        assert ask(served.url)[:2] == (200, {"label": "positive"})
-        assert ask(served.url, {"review": 3})[0] == 422
-        assert ask(served.url, None, "/readyz")[1]["ready"] is True
-        assert ask(served.url, None, "/openapi.json")[1]["info"]["title"] == "served"
+        assert served.ask()[:2] == (200, {"label": "positive"})
+        assert served.ask({"review": 3})[0] == 422
+        assert served.ask(None, "/readyz")[1]["ready"] is True
+        assert served.ask(None, "/openapi.json")[1]["info"]["title"] == "served"
         assert served.stop() == 0
     assert [line["status"] for line in served.requests] == [200, 422, 200]
     assert served.requests[0]["prompt_tokens"] > 0
@@ -67,23 +53,23 @@ def test_a_model_that_hangs_is_a_504_in_time_and_leaves_nothing_behind(plain, se
         served = serving(plain, *model(server), "--timeout", "1", "--concurrency", "2")
         begin = time.monotonic()
         for _ in range(3):  # one more than may be in flight: slots come back
-            status, told, _ = ask(served.url)
+            status, told, _ = served.ask()
             assert (status, told["error"]["kind"]) == (504, "timeout")
         assert time.monotonic() - begin < 20
         server.faults = Faults()
-        assert ask(served.url)[0] == 200
+        assert served.ask()[0] == 200
 
 
 def test_a_dead_model_is_a_503_and_not_ready_and_the_process_lives_on(plain, serving):
     with ScriptedServer(POSITIVE) as server:
         base_url = server.base_url
     served = serving(plain, "--lm", "small", "--base-url", base_url)
-    status, told, headers = ask(served.url)
+    status, told, headers = served.ask()
     assert (status, told["error"]["kind"], headers["Retry-After"]) == (503, "model_unreachable", "1")
     assert base_url.split("/")[2] not in str(told)
-    status, told, _ = ask(served.url, None, "/readyz")
+    status, told, _ = served.ask(None, "/readyz")
     assert (status, told["ready"], told["reason"]) == (503, False, "the model cannot be reached (URLError)")
-    assert ask(served.url, None, "/healthz")[:2] == (200, {"healthy": True})
+    assert served.ask(None, "/healthz")[:2] == (200, {"healthy": True})
     served.stop()
     assert "cannot be reached" in served.requests[0]["error"]
 
@@ -102,29 +88,29 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(plain, serving, tmp_
                 answer += piece
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b'"kind":"too_large"' in answer
-        assert ask(served.url)[0] == 401
-        assert ask(served.url, Authorization="Bearer one")[0] == 200
+        assert served.ask()[0] == 401
+        assert served.ask(Authorization="Bearer one")[0] == 200
 
 
 def test_a_stop_lets_requests_in_flight_end_and_takes_no_others(plain, serving):
     with ScriptedServer(POSITIVE, faults=Faults(latency=1.0)) as server:
         served = serving(plain, *model(server))
         answers = []
-        asking = threading.Thread(target=lambda: answers.append(ask(served.url)))
+        asking = threading.Thread(target=lambda: answers.append(served.ask()))
         asking.start()
         until(lambda: server.requests == 1)
         assert served.stop() == 0
         asking.join()
     assert answers[0][:2] == (200, {"label": "positive"})
     with pytest.raises(urllib.error.URLError, match="refused"):
-        ask(served.url)
+        served.ask()
 
 
 def test_a_stop_does_not_wait_longer_than_its_grace(plain, serving):
     with ScriptedServer(POSITIVE, faults=Faults(hang=1.0)) as server:
         served = serving(plain, *model(server), "--grace", "1")
         answers = []
-        asking = threading.Thread(target=lambda: answers.append(ask(served.url)))
+        asking = threading.Thread(target=lambda: answers.append(served.ask()))
         asking.start()
         until(lambda: server.requests == 1)
         begin = time.monotonic()

@@ -1,7 +1,7 @@
 """Compiles with real small models, one for each kind of search, on replies that were recorded.
 
-    python tests/compiler/report/real_runs.py    asks the embedded model for what the joint search needs and has no
-                                                 reply to, and writes joint_replies.jsonl.xz: some minutes
+    python tests/compiler/report/report_runs.py   asks the embedded model for all that the joint search needs and writes
+                                                 report_joint.jsonl.xz: some minutes
 
 The other searches are replayed from what the benchmarks have recorded.
 """
@@ -9,19 +9,18 @@ The other searches are replayed from what the benchmarks have recorded.
 from __future__ import annotations
 
 import importlib
-import json
-import lzma
+import os
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import burnish as b
 
 HERE = Path(__file__).resolve().parent
 BENCHMARKS = HERE.parents[2] / "benchmarks"
-DATA = BENCHMARKS.parent / "examples" / "data"
-JOINT = HERE / "joint_replies.jsonl.xz"
+JOINT = HERE / "report_joint.jsonl.xz"
 
 
 def benchmark(name: str):
@@ -46,7 +45,7 @@ def by_instruction(search: str, task: str) -> Callable[[Path], b.CompiledProgram
         rows, inputs = found.rows, [found.input]
         ends = [0, optimizers.POOL, optimizers.POOL + optimizers.DEV]
         ends.append(ends[-1] + optimizers.HOLDOUT)
-        pool, dev, held = (b.load_examples(rows[a:z], inputs) for a, z in zip(ends, ends[1:], strict=False))
+        pool, dev, held = (b.load_examples(rows[a:z], inputs) for a, z in pairwise(ends))
         return b.compile(
             found.program,
             trainset=pool,
@@ -82,24 +81,18 @@ def curriculum(folder: Path) -> b.CompiledProgram:
     )
 
 
-class Larger(b.Signature):
-    """Name the larger animal."""
-
-    animals: str = b.InputField()
-    larger: str = b.OutputField()
-
-
 def joint(folder: Path) -> b.CompiledProgram:
-    rows = [json.loads(line) for line in (DATA / "larger_animal.jsonl").read_text("utf-8").splitlines()]
-    program = b.Predict(Larger, format="plain")
-    program.demos = rows[:4]
+    """The default search, as the benchmark of peers runs it."""
+    peers = benchmark("peers")
+    (task,) = [one for one in peers.TASKS if one.name == "larger animal"]
     return b.compile(
-        program,
-        trainset=b.load_examples(rows[4:104], ["animals"]),
-        metric=b.normalized_match("larger"),
-        lm=b.LM("local/smollm2-135m-instruct", max_tokens=16, timeout=1200),
+        task.program,
+        trainset=b.load_examples(task.train(0), [task.input]),
+        metric=task.metric,
+        lm=task.lm,
+        optimizer_lm=task.writer,
         teleprompter=b.Joint(),
-        budget=b.Budget(calls=400),
+        budget=b.Budget(calls=peers.BUDGET),
         run_dir=folder,
         progress=False,
     )
@@ -117,10 +110,6 @@ RUNS: dict[str, Callable[[Path], b.CompiledProgram]] = {
 
 
 def record_joint() -> None:
-    import os
-
-    from burnish.compiler.lm.store import JSONStore
-
     # The models lie beside the replies, and are found again through a link.
     models = Path(os.environ.get("BURNISH_CACHE_DIR", "~/.cache/burnish")).expanduser() / "models"
     with tempfile.TemporaryDirectory() as folder:
@@ -129,12 +118,7 @@ def record_joint() -> None:
         (cache / "models").symlink_to(models)
         os.environ["BURNISH_CACHE_DIR"] = str(cache)
         print(joint(Path(folder) / "run").verdict)
-        store = JSONStore(cache)
-        rows = [store.get(key) for key in sorted(store.keys())]
-        store.close()
-    with lzma.open(JOINT, "wt", encoding="utf-8", preset=9) as lines:
-        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    print(f"{len(rows)} replies recorded in {JOINT.name}")
+        print(f"{benchmark('recordings').record(cache, JOINT)} replies recorded in {JOINT.name}")
 
 
 if __name__ == "__main__":
