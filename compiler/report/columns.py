@@ -64,7 +64,7 @@ def columns(material: Material) -> Columns:
     told = 0
     kept = _to_be_told(material, rows)
     for place, record in enumerate(material.records):
-        if order[record.candidate] != place:  # recorded again, on more rows
+        if not rows or order[record.candidate] != place:  # nothing is known of rows; or it was recorded again, on more
             scores.append(None)
             continue
         outcomes = [material.outcome(record.candidate, row) for row in rows]

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from starlette.requests import ClientDisconnect
+
 from ...signatures.canonical import JSON
 from .bodies import read_body
 from .exchange import Exchange, json_response
@@ -56,13 +58,37 @@ class Runner:
         self.metrics.in_flight.inc()
         TALLY.set(exchange.tally)
         try:
-            exchange.outputs = outputs = await self.served.call(inputs)
+            exchange.outputs = outputs = await _unless_gone(request, self.served.call(inputs))
             return outputs
+        except ClientDisconnect:
+            raise
         except Exception as error:
             raise problem_of(error) from error
         finally:
             self._running -= 1
             self.metrics.in_flight.dec()
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives; gives it up, and raises ClientDisconnect, when the client hangs up: nobody would read it."""
+    running = asyncio.current_task()
+    assert running is not None
+
+    async def watch() -> None:
+        if (await request.receive())["type"] == "http.disconnect":
+            running.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not watching.done():
+            raise  # the time is up, or the server stops
+        if sys.version_info >= (3, 11):
+            running.uncancel()
+        raise ClientDisconnect from None
+    finally:
+        watching.cancel()
 
 
 if sys.version_info >= (3, 11):

@@ -13,11 +13,16 @@ function axis(label, extra) {
   return { label, stroke: colour("quiet"), font, labelFont: font, grid: line, ticks: line, ...extra };
 }
 
+// Beside what the legend takes, which needs two lines on a narrow screen.
+function size(place) {
+  const width = place.clientWidth;
+  return { width, height: place.clientHeight - (width < 600 ? 62 : 34) };
+}
+
 function drawn(place, title, xs, series, xAxis, onChoose) {
   place.replaceChildren();
   const options = {
-    width: place.clientWidth,
-    height: place.clientHeight - 34,
+    ...size(place),
     scales: { x: { time: false }, y: { range: (_, low, high) => padded(low, high) } },
     axes: [axis(xAxis, { size: 30, labelSize: 20, incrs: WHOLE }), axis("score on dev", { size: 58, values: (_, values) => values.map((v) => +(100 * v).toFixed(1)) })],
     cursor: { y: false, drag: { x: true, y: false }, points: { size: 9 }, focus: { prox: 24 } },
@@ -91,6 +96,6 @@ let resizing = 0;
 addEventListener("resize", () => {
   clearTimeout(resizing);
   resizing = setTimeout(() => {
-    for (const { plot, place } of charts) plot.setSize({ width: place.clientWidth, height: place.clientHeight - 34 });
+    for (const { plot, place } of charts) plot.setSize(size(place));
   }, 120);
 });

@@ -60,6 +60,21 @@ def test_a_model_that_hangs_is_a_504_in_time_and_leaves_nothing_behind(plain, se
         assert served.ask()[0] == 200
 
 
+def test_a_client_that_hangs_up_gives_its_place_to_another(plain, serving):
+    with ScriptedServer(POSITIVE, faults=Faults(hang=1.0)) as server:
+        served = serving(plain, *model(server), "--concurrency", "1")
+        host, port = served.url.rpartition("/")[2].split(":")
+        body = b'{"review": "Fine."}'
+        head = f"POST /run HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection((host, int(port)), timeout=60) as link:
+            link.sendall(head.encode() + body)
+            until(lambda: server.requests == 1)
+            assert served.ask()[0] == 429
+        until(lambda: 499 in [line["status"] for line in served.requests])
+        server.faults = Faults()
+        assert served.ask()[0] == 200
+
+
 def test_a_dead_model_is_a_503_and_not_ready_and_the_process_lives_on(plain, serving):
     with ScriptedServer(POSITIVE) as server:
         base_url = server.base_url
