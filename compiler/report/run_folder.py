@@ -11,9 +11,9 @@ from ...signatures.canonical import JSON
 from ...signatures.errors import BurnishError
 from ...signatures.prompt import Prompt
 from ...teleprompters.base import Outcome, Spend
+from .. import past_runs
 from ..frozen.document import read_document
 from ..journal import Journal
-from ..past_runs import named_run
 from .material import Candidate, Material, Purpose, Rejection, Row, Scored, Words
 from .notes import CANDIDATES, FOLDER, ROWS, RUN, SPENT
 
@@ -33,13 +33,15 @@ def read_material(named: str | Path) -> Material:
 
 def find_run(named: str) -> Path:
     """The folder of a run by its path or the beginning of its name."""
-    return named_run(named).folder
+    return past_runs.named_run(named).folder
 
 
 def read_run(folder: Path) -> Material:
     """The material of a run folder, also of one that is still being written."""
     file = folder / "program.json"
     run = _document(folder / FOLDER / RUN) or {}
+    if run.get("state") == "running":  # as it last said: a process that was killed says nothing more
+        run["state"] = past_runs.read_run(folder).state
     events = list(_lines(folder / "events.jsonl"))
     candidates = {line["candidate"]: _candidate(line["parts"]) for line in _lines(folder / FOLDER / CANDIDATES)}
     return Material(

@@ -143,9 +143,10 @@ class HTTPSender:
         pieces: list[bytes] = []
         response = exchange.response
         try:
-            while piece := response.read1(2**20):
+            while not response.isclosed() and (piece := response.read1(2**20)):
                 pieces.append(piece)
-                exchange.deadline.check()
+                if not response.isclosed():  # newer Pythons close it with the last byte
+                    exchange.deadline.check()
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as error:

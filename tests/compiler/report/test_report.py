@@ -145,6 +145,14 @@ def test_a_run_that_was_stopped_has_a_report_without_a_verdict(compile_reviews, 
     assert len(found.data("index")["candidates"]["number"]) >= 1
 
 
+def test_a_run_that_was_killed_is_not_said_to_be_at_work(compile_reviews, report_of, tmp_path):
+    compile_reviews()
+    (tmp_path / "run" / "program.json").unlink()
+    notes = tmp_path / "run" / "report" / "run.json"
+    notes.write_text(json.dumps({**json.loads(notes.read_text()), "state": "running"}))
+    assert "The run is stopped" in report_of(tmp_path / "run").text
+
+
 def test_a_file_alone_gives_a_report_with_what_it_holds(compile_reviews, tmp_path, report_of):
     compiled = compile_reviews()
     path = compiled.save(tmp_path / "program.json")

@@ -107,7 +107,7 @@ def test_of_abo_each_version_of_the_steps_says_whether_it_was_accepted():
     page = drawn(material({"abo": {"predictor": "self", "pairs": pairs}}))
     assert "obeys 75 % of its steps" in page.text
     assert "It did not read." in page.text
-    assert page.text.index("refused") < page.text.index("accepted")
+    assert page.text.index("refused") < page.text.index("accepted finalist")
 
 
 def test_of_a_curriculum_the_orders_of_each_set_stand_beside_each_other():
@@ -135,8 +135,9 @@ def test_the_lineage_leads_from_the_student_to_the_finalist_with_what_changed():
     digests = ("s" * 64, "m" * 64, FINALIST)
     settings = {"role": "task", "params": {}, "reply_policy": "none"}
     said = {d: {"self": Words(w, (), "chat", "system", None, settings)} for d, w in zip(digests, words, strict=True)}
-    found = material(None, middle, candidates=said)
-    found.records[-1].__dict__["parents"] = ("m" * 64,)
+    finalist = Scored(9, FINALIST, 0.9, 10, 0, "Some", "move", {}, ("m" * 64,), Spend(90))
+    student = Scored(0, "s" * 64, 0.2, 10, 0, "student", "as given", spent=Spend(10))
+    found = Material("run", None, {"student": "s" * 64}, {}, [student, middle, finalist], said)
     assert [one.candidate for one in ancestors(found)] == list(digests)
     page = Page(Html(lineage_section(found)))
     assert "Because." in page.text
