@@ -34,4 +34,5 @@ def _version(one: Mapping[str, JSON], material: Material) -> Html:
         inside.append(tag("div", tag("h5", "why it was refined"), [text(reason) for reason in reasons]))
     if one["demonstration"]:
         inside.append(opens("the demonstration", text(one["demonstration"])))
-    return tag("li", opens(name, tag("div", marks, facts, class_="row"), inside, is_open=is_finalist))
+    summary = tag("span", name, " ", marks)
+    return tag("li", opens(summary, tag("div", facts, class_="row"), inside, is_open=is_finalist))

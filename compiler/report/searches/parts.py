@@ -46,7 +46,7 @@ def shortened(said: str) -> Content:
     """A text of which the first words are shown, and all of it where that is asked for."""
     if len(said) <= LONG:
         return text(said)
-    cut = said[: LONG - 40].rsplit(" ", 1)[0]
+    cut = " ".join(said.split())[: LONG - 120].rsplit(" ", 1)[0]
     return opens(tag("span", f"{cut} …", class_="said"), text(said))
 
 
