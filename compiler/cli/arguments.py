@@ -57,8 +57,8 @@ def _module(source: str, what: str) -> object:
         return _from_file(path) if source.endswith(".py") else importlib.import_module(source)
     except ModuleNotFoundError as error:
         raise ProgramError(
-            f"{what}: {source} cannot be imported: {error}. Looked in {folder!r} first. Install what is missing, or give "
-            "a file instead of a module: path/to/file.py:attribute."
+            f"{what}: {source} cannot be imported: {error}. Looked in {folder!r} first. Install what is missing, or "
+            "give a file instead of a module: path/to/file.py:attribute."
         ) from error
     except Exception as error:
         raise ProgramError(

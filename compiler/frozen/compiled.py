@@ -184,8 +184,8 @@ class CompiledProgram:
             return self
         if kept is None:
             raise FrozenError(
-                "This compile has no finalist: no candidate beat the student, whose prompts it holds. Use it as it is, or "
-                "compile again with more rows or a larger budget."
+                "This compile has no finalist: no candidate beat the student, whose prompts it holds. Use it as it is, "
+                "or compile again with more rows or a larger budget."
             )
         document = {**self._document, **kept, "holds": "finalist", "finalist": None}
         return CompiledProgram(

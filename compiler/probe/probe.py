@@ -19,8 +19,9 @@ from ..evidence import compare
 from . import PERTURBATIONS
 from .allowance import Allowance
 from .base import Omitted, Subject, Variant
+from .findings import Majority, findings, together
 from .plan import Plan, calls_a_row, plan
-from .report import Majority, ProbeReport, findings, together
+from .report import ProbeReport
 from .running import Answers, Runner, majority
 from .wording import write
 

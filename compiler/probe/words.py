@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..evidence import LEVEL, Comparison
+from .findings import MARGIN, Finding, Found, state_of
 from .plan import title_of
-from .report import MARGIN, state_of
-
-if TYPE_CHECKING:
-    from .report import Finding, ProbeReport
 
 MOSTLY = 0.9  # an output given on this share of the rows is worth a word
 NAMED = 3  # findings named in one sentence
@@ -18,7 +14,7 @@ _NUMBERS = (1, 2, 3)  # columns of the table that are set to the right
 _INVARIANT = {"order": "the order of its demonstrations", "format": "format", "wording": "wording"}
 
 
-def table(report: ProbeReport) -> str:
+def table(report: Found) -> str:
     """One line a finding, then the verdict and what was left out."""
     lines = [("probe", "score", "change", "interval", "unparsed", "")]
     lines.append(("as it is", _points(report.as_is), "", "", _points(report.as_is_unparsed), ""))
@@ -66,7 +62,7 @@ def _laid(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [cell.rjust(width) if place in _NUMBERS else cell.ljust(width) for place, (cell, width) in enumerate(padded)]
 
 
-def verdict(report: ProbeReport) -> tuple[str, ...]:
+def verdict(report: Found) -> tuple[str, ...]:
     """Three to six sentences: how good it is, then what moves it and what does not."""
     sentences = [_how_good(report)]
     sentences += [_labels(report), _inputs(report)]
@@ -74,7 +70,7 @@ def verdict(report: ProbeReport) -> tuple[str, ...]:
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _how_good(report: ProbeReport) -> str:
+def _how_good(report: Found) -> str:
     said = f"As it is the program scores {_points(report.as_is)}"
     if report.majority is not None:
         score = report.majority.score
@@ -88,7 +84,7 @@ def _how_good(report: ProbeReport) -> str:
     return said + "."
 
 
-def _labels(report: ProbeReport) -> str:
+def _labels(report: Found) -> str:
     """Whether the labels shown are used, by what flipping them does; by random ones where none were flipped."""
     every = report.of("labels")
     flipped = [one for one in every if one.name == "flipped"] or list(every)
@@ -107,7 +103,7 @@ def _labels(report: ProbeReport) -> str:
     return f"It does not follow the labels of its demonstrations: {change}{ignored}."
 
 
-def _inputs(report: ProbeReport) -> str:
+def _inputs(report: Found) -> str:
     found = report.of("inputs")
     needed = [one for one in found if one.state == "worse"]
     idle = [one for one in found if one.state in ("held", "better")]
