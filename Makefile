@@ -11,7 +11,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CODE := compiler signatures teleprompters testing
-SOURCES := __init__.py __main__.py py.typed pyproject.toml README.md LICENSE $(shell find $(CODE) -name '*.py' -o -name '*.md')
+SOURCES := __init__.py __main__.py py.typed pyproject.toml README.md LICENSE $(shell find $(CODE) -name '*.py' -o -name '*.md' -o -path '*/assets/*')
 WHEEL = $(shell ls dist/burnish-*.whl)
 
 .PHONY: help install test test-fast test-model test-pythons lint types docs runtime-wheel demo constraints clean

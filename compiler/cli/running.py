@@ -74,9 +74,9 @@ def _inputs(text: str, where: str) -> dict[str, JSON]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ExampleError(f"{where} is not JSON ({error}): {text.strip():.80}\n{_OBJECT}") from None
+        raise ExampleError(f"{where} is not JSON ({error}): {text.strip():.80} {_OBJECT}") from None
     if not isinstance(value, dict):
-        raise ExampleError(f"{where} is JSON and no object: {text.strip():.80}\n{_OBJECT}")
+        raise ExampleError(f"{where} is JSON and no object: {text.strip():.80} {_OBJECT}")
     return value
 
 
