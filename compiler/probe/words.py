@@ -49,7 +49,7 @@ def table(report: Found) -> str:
         [head, *report.notes],
         shown,
         [together],
-        list(report.verdict),
+        list(verdict(report)),
         ["Wordings:", *wordings] if wordings else [],
         ["Not done:", *left] if left else [],
         [f"{report.calls} calls were paid for, of at most {report.planned}."],
