@@ -406,7 +406,10 @@ def _content(mutator: Mutator) -> bytes:
     wish = mutator.rng.random()
     if wish < 0.5:
         return mutator.bytes()
-    document = mutator.document()
+    try:
+        document = mutator.document()
+    except RecursionError:  # nested by one mutation, too deep for the next
+        return mutator.bytes()
     return sealed(forged(document) if wish < 0.75 else document, duplicate=wish > 0.99)
 
 

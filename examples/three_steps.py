@@ -42,11 +42,16 @@ class Judge(b.Signature):
     label: Literal["positive", "negative"] = b.OutputField()
 
 
-program = b.Pipeline(sum_up=b.Predict(SumUp), name_tone=b.Predict(NameTone), judge=b.Predict(Judge))
+# "json" constrains replies to the schema where the server can, so that even a small model keeps to it.
+program = b.Pipeline(
+    sum_up=b.Predict(SumUp, format="json"),
+    name_tone=b.Predict(NameTone, format="json"),
+    judge=b.Predict(Judge, format="json"),
+)
 
 
 def main() -> None:
-    lm, calls = options("Compile a pipeline of three steps.", calls=1500, max_tokens=40)
+    lm, calls = options("Compile a pipeline of three steps.", calls=1200, max_tokens=40)
     compiled = b.compile(
         program,
         trainset=b.load_examples(HERE / "data" / "reviews.jsonl", inputs=["review"], limit=200),
