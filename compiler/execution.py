@@ -223,6 +223,11 @@ def bound_of(part: Part, lm: LM, inputs: Mapping[str, object], encoder: Encoder 
     return first + lm.bound(_request(part, lm, reask_messages(messages, reply, "x" * 500)))
 
 
+def most_calls(part: Part) -> int:
+    """Of one predictor on its inputs: the encoder's and the re-ask too."""
+    return 1 + (part.settings.reply_policy == "reask") + (part.prompt.template.encoder is not None)
+
+
 def _request(part: Part, lm: LM, messages: Messages) -> Request:
     schema_json = part.prompt.template.response_schema
     return lm.chat(messages, schema=schema_json, **part.settings.params)

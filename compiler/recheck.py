@@ -16,6 +16,7 @@ from ..signatures.errors import BudgetError, CacheError, ExampleError, FrozenErr
 from ..signatures.example import Example
 from ..signatures.values import to_json
 from .evidence import POWER, compare
+from .execution import most_calls
 from .frozen.document import candidate_of, verdict_of
 from .frozen.scoring import Scored, inputs_of, score_document
 from .lm.meter import Ending, Uncounted
@@ -109,10 +110,7 @@ def score_then(document: Mapping[str, JSON]) -> Then:
 
 def calls_a_row(document: Mapping[str, JSON]) -> int:
     """The most calls that one row takes, re-asks and encoders included. A module's own code may make more."""
-    parts = [part for _, part in candidate_of(document["predictors"]).parts]
-    return sum(
-        1 + (part.settings.reply_policy == "reask") + (part.prompt.template.encoder is not None) for part in parts
-    )
+    return sum(most_calls(part) for _, part in candidate_of(document["predictors"]).parts)
 
 
 def affordable(rows: Sequence[Any], each: int, calls: int | None) -> list[Any]:

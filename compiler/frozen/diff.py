@@ -127,11 +127,7 @@ def _predictor(old: Mapping[str, JSON], new: Mapping[str, JSON], where: str) -> 
         yield from _fields(side[:-1], was["schema"][side], now["schema"][side], where)
     # Where what the prompt is made of is the same, its text may still differ: another version wrote it, or a hand did.
     if (before, old["grammar"], old["settings"], was["rule"]) == (after, new["grammar"], new["settings"], now["rule"]):
-        for name, part in (
-            ("head", "text before"),
-            ("demos", "text of the demonstrations"),
-            ("tail", "text that asks"),
-        ):
+        for name, part in _TEXTS.items():
             yield from _text(part, _rendered(was[name]), _rendered(now[name]), where)
         yield from _plain("schema of the reply", was["response_schema"], now["response_schema"], where)
 

@@ -15,7 +15,7 @@ from .document import candidate_of, read_document
 
 if TYPE_CHECKING:
     from ...signatures.examples import Examples
-    from ..lm import LM, Client, Encoder
+    from ..lm import LM, Client
     from ..metrics import Metric
 
 
@@ -82,38 +82,16 @@ def score_document(
     """The scores of a document on all rows, asked through a client, which decides what is kept and counted."""
     from ..lm import LM
     from ..runtime.answering import same_encoder
+    from ..runtime.cached_sender import through
     from ..runtime.program import FrozenProgram
 
     wanted = candidate_of(document["predictors"]).encoders
-    vectors = _CachedVectors(client, same_encoder(encoder, wanted[0])) if wanted else None
-    answering = lm if lm is not None else LM(document["lm"]["model"])
-    frozen = FrozenProgram(document, lm=_Cached(client, answering), program=program, encoder=vectors)
+    vectors = through(client, same_encoder(encoder, wanted[0])) if wanted else None
+    answering = through(client, lm if lm is not None else LM(document["lm"]["model"]))
+    frozen = FrozenProgram(document, lm=answering, program=program, encoder=vectors)
     results = frozen.batch([inputs_of(row, frozen.inputs) for row in rows], client.concurrency)
     failed = sum(isinstance(result, ReplyError) for result in results)
-    return Scored(tuple(_score(metric, row, result) for row, result in zip(rows, results, strict=True)), failed)
-
-
-class _Cached:
-    """Answers a frozen program through the reply cache, so that scoring again costs nothing."""
-
-    def __init__(self, client: Client, lm: LM) -> None:
-        self._client = client
-        self._lm = lm
-
-    def __call__(self, messages: list[dict[str, str]], params: Mapping[str, JSON]) -> str:
-        asked = {name: value for name, value in params.items() if name != "model"}
-        return self._client.send(self._lm, self._lm.chat(messages, **asked)).text
-
-
-class _CachedVectors:
-    """Embeds queries for a frozen program through the reply cache."""
-
-    def __init__(self, client: Client, encoder: Encoder) -> None:
-        self._client = client
-        self._encoder = encoder
-
-    def __call__(self, texts: list[str]) -> list[list[float]]:
-        return self._client.send(self._encoder, self._encoder.embedding(texts)).embeddings
+    return Scored(tuple(score_of(metric, row, result) for row, result in zip(rows, results, strict=True)), failed)
 
 
 def inputs_of(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:
@@ -124,7 +102,8 @@ def inputs_of(row: Any, names: tuple[str, ...]) -> dict[str, JSON]:
     return {name: row[name] for name in (names if marked is None else marked) if name in row}
 
 
-def _score(metric: Metric, row: Any, result: Any) -> float:
+def score_of(metric: Metric, row: Any, result: Any) -> float:
+    """The score of what one row gave: outputs by name, or the error of a reply that could not be used."""
     from ...signatures.dspy_bridge import Prediction
 
     if isinstance(result, ReplyError):

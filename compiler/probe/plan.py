@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ...signatures.candidate import Candidate, Part
+from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON
 from ...signatures.errors import BudgetError
 from ..budget import Budget
+from ..execution import most_calls
 from .base import Family, Omitted, Perturbation, Subject, Variant
 from .wording import ATTEMPTS
 
@@ -112,14 +113,7 @@ def calls_a_row(document: Mapping[str, JSON], candidate: Candidate, budget: Budg
                 "Nothing was spent."
             )
         return budget.calls_per_example
-    steps = candidate.predictors
-    if document["kind"] == "pipeline":
-        steps = tuple(step["path"] for step in document["pipeline"]["steps"])
-    return sum(_calls(candidate[path]) for path in steps)
-
-
-def _calls(part: Part) -> int:
-    return (2 if part.settings.reply_policy == "reask" else 1) + (part.prompt.template.encoder is not None)
+    return sum(most_calls(part) for _, part in candidate.parts)
 
 
 def _cost(variant: Variant, rows: int, calls_a_row: int) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...signatures.candidate import Candidate
 from ...signatures.canonical import JSON, canonical
 from ...signatures.errors import ReplyError
+from ..callbacks import Callback, CallEnded
 from ..frozen.compiled import predictor_document
+from ..frozen.scoring import score_of
 from .base import Inputs
 
 if TYPE_CHECKING:
@@ -52,35 +54,45 @@ class Runner:
 
     def run(self, candidate: Candidate, inputs: Inputs) -> Answers:
         """Raises what ends a run and is no failure of the program: LMError, BudgetError, MetricError, ..."""
+        from ..runtime.cached_sender import through
         from ..runtime.program import FrozenProgram
 
-        asking = _Asking(self.client, self.lm)
-        embedding = None if self.encoder is None or not candidate.encoders else _Embedding(self.client, self.encoder)
+        cut = _Cut()
+        embedding = None if self.encoder is None or not candidate.encoders else through(self.client, self.encoder)
         predictors = {path: predictor_document(part) for path, part in candidate.parts}
         frozen = FrozenProgram(
-            {**self.document, "predictors": predictors}, lm=asking, program=self.program, encoder=embedding
+            {**self.document, "predictors": predictors},
+            lm=through(self.client, self.lm),
+            program=self.program,
+            encoder=embedding,
+            callbacks=[cut],
         )
         results = frozen.batch(inputs, self.concurrency)
         failures = Counter(str(result) for result in results if isinstance(result, ReplyError))
         return Answers(
-            scores=tuple(self._score(row, result) for row, result in zip(self.examples, results, strict=True)),
+            scores=tuple(
+                score_of(self.metric, row, result) for row, result in zip(self.examples, results, strict=True)
+            ),
             failed=tuple(isinstance(result, ReplyError) for result in results),
             reasons=dict(failures),
-            cut=sum(asking.cut),
+            cut=len(cut.replies),
             outputs=tuple(dict(result) for result in results if not isinstance(result, ReplyError)),
         )
 
     def constant(self, outputs: Mapping[str, JSON]) -> tuple[float, ...]:
         """The scores of a program that gives these outputs whatever it is asked."""
-        return tuple(self._score(row, outputs) for row in self.examples)
+        return tuple(score_of(self.metric, row, outputs) for row in self.examples)
 
-    def _score(self, row: Any, result: Any) -> float:
-        from ...signatures.dspy_bridge import Prediction
 
-        if isinstance(result, ReplyError):
-            return float(self.metric.range[0])
-        score, _ = self.metric.measure(row, Prediction.from_completions([dict(result)]))
-        return score
+class _Cut(Callback):
+    """Notes the replies that ended at max_tokens."""
+
+    def __init__(self) -> None:
+        self.replies: list[CallEnded] = []
+
+    def on_call_ended(self, event: CallEnded) -> None:
+        if event.finish_reason == "length":
+            self.replies.append(event)
 
 
 def majority(metric: Metric, outputs: Sequence[str], examples: Sequence[Any]) -> dict[str, JSON] | None:
@@ -105,30 +117,3 @@ def most_common(values: Any) -> tuple[Any, int] | None:
         return None
     same = max(by_text.values(), key=len)
     return same[0], len(same)
-
-
-@dataclass
-class _Asking:
-    """Answers a frozen program through the reply cache. cut: a 1 for each reply that ended at max_tokens."""
-
-    client: Client
-    lm: LM
-    cut: list[int] = field(default_factory=list)
-
-    def __call__(self, messages: list[dict[str, str]], params: Mapping[str, JSON]) -> str:
-        asked = {name: value for name, value in params.items() if name != "model"}
-        reply = self.client.send(self.lm, self.lm.chat(messages, **asked))
-        if "length" in reply.finish_reasons:
-            self.cut.append(1)
-        return reply.text
-
-
-@dataclass
-class _Embedding:
-    """Embeds queries for a frozen program through the reply cache."""
-
-    client: Client
-    encoder: Encoder
-
-    def __call__(self, texts: list[str]) -> list[list[float]]:
-        return self.client.send(self.encoder, self.encoder.embedding(texts)).embeddings

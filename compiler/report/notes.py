@@ -118,19 +118,35 @@ class Notes:
 
 
 def command(argv: Sequence[str]) -> str:
-    """The command line of this process, as far as it can be shown to others: without the values of --param that may be
-    a key, and without what stands before the @ of an address. "" where there is none, as in a notebook."""
+    """The command line of this process, as far as it can be shown to others: without the values of options and
+    parameters that may be a key, and without what stands before the @ of an address. "" where there is none, as in a
+    notebook."""
     if not argv or not argv[0] or argv[0] == "-c" or "ipykernel" in argv[0] or "pytest" in argv[0]:
         return ""
     name = Path(argv[0]).name
     words = [name] if not name.endswith(".py") else ["python", argv[0]]
+    before = ""
     for word in argv[1:]:
-        before, sign, _ = word.partition("=")
-        if sign and any(part in before.lower() for part in ("key", "token", "secret", "password", "header")):
-            word = word if before == "max_tokens" else f"{before}=..."
-        scheme, there, rest = word.partition("://")
-        words.append(f"{scheme}://{rest.rpartition('@')[2]}" if there else word)
+        is_value = before.startswith("--") and "=" not in before and _is_secret(before)
+        words.append("..." if is_value and not word.startswith("--") else _without_secrets(word))
+        before = word
     return shlex.join(words)
+
+
+def _without_secrets(word: str) -> str:
+    *names, _ = word.split("=", 2 if word.startswith("--") else 1)  # --param=NAME=VALUE has two
+    for number, name in enumerate(names, 1):
+        if _is_secret(name):
+            return "=".join([*names[:number], "..."])
+    scheme, there, rest = word.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if there else word
+
+
+def _is_secret(name: str) -> bool:
+    plain = name.lower().lstrip("-").replace("-", "_")
+    if plain in ("max_tokens", "max_completion_tokens"):
+        return False
+    return any(part in plain for part in ("key", "token", "secret", "password", "header"))
 
 
 def _line(document: Mapping[str, JSON]) -> str:

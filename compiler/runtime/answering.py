@@ -154,6 +154,8 @@ def answering(lm: object, model: str) -> Answering:
 
     Raises LMError when it is none of these or cannot be reached as described.
     """
+    if isinstance(lm, Answering):
+        return lm
     if lm is None or isinstance(lm, str):
         return _connected(LM(lm or model, timeout=TIMEOUT))
     if _is_from(lm, "openai"):
@@ -171,6 +173,8 @@ def encoding(encoder: object, name: str) -> Answering:
     encoder: as for `same_encoder`, or a function of a list of texts that returns their vectors, which is believed to be
     that encoder. Raises FrozenError as that does.
     """
+    if isinstance(encoder, Answering):
+        return encoder
     if callable(encoder) and not isinstance(encoder, LM) and not _is_from(encoder, "openai"):
         from .function_sender import Named, VectorSender
 

@@ -23,7 +23,7 @@ from .running import Ask, Asks, Run, drive
 class Predictors:
     """The predictors of a compiled file and who answers them.
 
-    seconds: for one attempt, where the user says so.
+    seconds: for one attempt, where the user says so. model: of those who answer.
     """
 
     def __init__(
@@ -31,9 +31,9 @@ class Predictors:
     ) -> None:
         self.candidate: Candidate = candidate_of(document["predictors"])
         self._lm: Mapping[str, JSON] = document["lm"]
-        self.model: str = document["lm"]["model"]
         # Where nobody is named, the model of the file is looked for at the first call: rendering needs none.
-        self._answering: Answering | None = None if lm is None else answering(lm, self.model).within(seconds)
+        self._answering: Answering | None = None if lm is None else answering(lm, self._lm["model"]).within(seconds)
+        self.model: str = self._lm["model"] if self._answering is None else self._answering.lm.model
         self._seconds = seconds
         # Another encoder would pick other demonstrations without a word, so this is settled before any call.
         wanted = self.candidate.encoders
@@ -46,7 +46,7 @@ class Predictors:
 
     def with_options(self, lm: object, model: str | None, seconds: float | None) -> Predictors:
         """The same predictors, answered in another way; see `FrozenProgram.with_options`."""
-        who = self._who() if lm is None else answering(lm, self.model)
+        who = self.who() if lm is None else answering(lm, self._lm["model"])
         if model is not None:
             who = who.named(model)
         view = copy.copy(self)
@@ -56,7 +56,8 @@ class Predictors:
         view.model = who.lm.model
         return view
 
-    def _who(self) -> Answering:
+    def who(self) -> Answering:
+        """Who answers. Raises LMError or FrozenError where the model of the file cannot be reached as described."""
         with self._lock:
             if self._answering is None:
                 self._answering = self._named().within(self._seconds)
@@ -106,7 +107,7 @@ class Predictors:
 
     def asks(self, path: str, inputs: Mapping[str, Any], run: Run, streams: bool = False) -> Asks[Spoken]:
         """The calls of one predictor, as at compile time. streams: the first reply may be handed on as it comes."""
-        who = self._who()
+        who = self.who()
         asking = predict(self.candidate[path], who.lm, inputs, self._encoder)
         try:
             request = next(asking)

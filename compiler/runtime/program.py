@@ -21,6 +21,7 @@ from .running import Asks, Run, Watched, adrive, drive
 if TYPE_CHECKING:
     from ...signatures.dspy_bridge import Program
     from ..callbacks import Callback, Callbacks
+    from ..lm.connection import Connection
     from .streaming import AsyncStream, Stream
 
 
@@ -99,6 +100,26 @@ class FrozenProgram:
         self._types = self._types_of(signature)
         if self._is_module:
             self._module: Any = self._bound()
+
+    @property
+    def digest(self) -> str:
+        """Of the file."""
+        digest: str = self._document["digest"]
+        return digest
+
+    @property
+    def model(self) -> str:
+        """The model that answers."""
+        return self._predictors.model
+
+    @property
+    def module(self) -> object:
+        """The user's own module, where `program=` was given."""
+        return None if self._program is None else self._program.module
+
+    def connection(self) -> Connection:
+        """How the model is reached. Raises LMError or FrozenError where it cannot be."""
+        return self._predictors.who().lm.connection
 
     def with_options(
         self,
@@ -217,7 +238,7 @@ class FrozenProgram:
     def __repr__(self) -> str:
         taken = ", ".join(self.inputs) or "..."
         given = ", ".join(self.outputs) or "..."
-        return f"FrozenProgram({taken} -> {given}; {self._predictors.model}; {self._document['verdict']['decision']})"
+        return f"FrozenProgram({taken} -> {given}; {self.model}; {self._document['verdict']['decision']})"
 
     def _row(self, row: Mapping[str, Any]) -> Result | ReplyError:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ...signatures.canonical import JSON
 from ...signatures.values import to_json
@@ -24,8 +25,8 @@ class Served:
         loaded = program if isinstance(program, FrozenProgram) else load(program)
         self._program = loaded.with_options(callbacks=[callback])
         self.name = "Frozen program" if isinstance(program, FrozenProgram) else Path(program).stem
-        self.digest: str = loaded._document["digest"]
-        self.model: str = loaded._predictors.model
+        self.digest: str = loaded.digest
+        self.model: str = loaded.model
         self.contract = _contract(loaded)
 
     @property
@@ -35,7 +36,7 @@ class Served:
 
     def connection(self) -> Connection:
         """How the model is reached. Raises LMError or FrozenError where it cannot be."""
-        return self._program._predictors._who().lm.connection
+        return self._program.connection()
 
     async def call(self, inputs: Mapping[str, JSON]) -> dict[str, JSON]:
         """The outputs in JSON form. Raises what a FrozenProgram raises."""
@@ -45,8 +46,8 @@ class Served:
 
 
 def _contract(program: FrozenProgram) -> Contract:
-    if program._program is None or program.input_fields:
+    module: Any = program.module
+    if module is None or program.input_fields:
         return Contract(program.input_fields, program.output_fields)
-    module = program._program.module
     inputs, is_open = fields_of_function(module.forward if hasattr(type(module), "forward") else module.aforward)
     return Contract(inputs, None, is_open)

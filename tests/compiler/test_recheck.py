@@ -72,6 +72,17 @@ def test_a_model_that_got_worse_has_drifted_and_one_that_did_not_is_steady(docum
     assert "1 of 100 then, 0 of 100 now" in str(better)
 
 
+def test_a_reply_that_a_filter_stopped_is_a_failure_as_it_is_in_a_compile(document):
+    def filtered(messages, body):
+        message = {"role": "assistant", "content": answers(10)(messages, body)}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return {"choices": [{"index": 0, "message": message, "finish_reason": "content_filter"}], "usage": usage}
+
+    found = checked(document, filtered)
+    assert found.score.now == 0
+    assert found.unusable.now == 1
+
+
 def test_too_few_rows_are_said_to_be_too_few(document):
     same = checked(document, answers(8), n=40)
     assert same.outlook == "unclear"

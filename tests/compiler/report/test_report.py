@@ -255,6 +255,20 @@ def test_a_command_is_kept_without_what_may_be_a_secret():
 
     given = ["/usr/bin/burnish", "compile", "--param", "api_key=abc", "--param", "max_tokens=9", "http://me:pw@host/v1"]
     assert command(given) == "burnish compile --param api_key=... --param max_tokens=9 http://host/v1"
+    given = [
+        "train.py",
+        "--param=api_key=abc=",
+        "--api-key",
+        "sk-1",
+        "--token=abc",
+        "--max-tokens",
+        "9",
+        "--budget=calls=5",
+    ]
+    assert (
+        command(given)
+        == "python train.py --param=api_key=... --api-key ... --token=... --max-tokens 9 --budget=calls=5"
+    )
     assert command(["-c"]) == ""
 
 

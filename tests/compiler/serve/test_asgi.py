@@ -56,6 +56,12 @@ def test_a_pipeline_gives_the_outputs_of_all_steps(client, compiled_pipeline):
     ]
 
 
+def test_the_model_that_is_told_is_the_one_that_answers(client, compiled_program):
+    served = client(compiled_program(), ScriptedLM([], model="another"))
+    assert served.get("/readyz").json()["model"] == "another"
+    assert "answered by `another`" in served.get("/openapi.json").json()["info"]["description"]
+
+
 def test_the_model_is_asked_what_load_asks(client, shop_program):
     served, loaded = ScriptedLM(['{"order_again": {"lines": []}, "label": "x"}'] * 2, model="small"), []
     compiled = shop_program()
