@@ -533,8 +533,8 @@ INTERNAL = {
 
 
 def in_home(message: str) -> str:
-    """The message, with the folder of the test called /home/you."""
-    return message.replace(str(Path.cwd().resolve()), "/home/you").replace(str(Path.cwd()), "/home/you")
+    """The message, with the folder of the test called /srv/app."""
+    return message.replace(str(Path.cwd().resolve()), "/srv/app").replace(str(Path.cwd()), "/srv/app")
 
 
 def message_of(case: Case) -> str:

@@ -117,7 +117,7 @@ def test_a_prompt_whose_vectors_are_missing_or_differ_in_length_is_refused() -> 
         _ = Prompt(SCHEMA, "", (bare.with_vector([1.0]), bare), rule=rule).template
     with pytest.raises(SchemaError, match="not as long as that of the first"):
         _ = Prompt(SCHEMA, "", (bare.with_vector([1.0]), bare.with_vector([1.0, 2.0])), rule=rule).template
-    with pytest.raises(SchemaError, match=r"names the encoder.*bench\.encoder"):
+    with pytest.raises(SchemaError, match=r"names their encoder.*bench\.encoder"):
         _ = Prompt(SCHEMA, "", (bare,), rule=DemoRule("vectors")).template
     with pytest.raises(SchemaError, match="'bm25' compares words and takes no encoder"):
         _ = Prompt(SCHEMA, "", (bare,), rule=DemoRule(encoder=ENCODER)).template
