@@ -61,9 +61,15 @@ from {dots}signatures.errors import BurnishError
 
 raise BurnishError(
     "{name} runs frozen programs, and this needs more: {module} of the whole package. "
-    "Install that (pip install burnish) and import burnish."
+    "Install that ({install}) and import burnish{otherwise}."
 )
 '''
+
+
+# Where the remedy is not the whole package alone.
+INSTALLS = {
+    "compiler.lm.local": ("pip install 'burnish[local]'", ", or name the model of a server: lm=, or --lm MODEL")
+}
 
 
 class Module:
@@ -226,7 +232,11 @@ def front_door(kept: list[str]) -> str:
             lines.append(line)
     text = "\n".join(lines) + "\n"
     text = re.sub(r'^""".*?"""', f'"""{NAME}: loads and runs programs that burnish has compiled."""', text, flags=re.S)
-    return text.replace("module 'burnish' has", f"module '{PACKAGE}' has")
+    return text.replace(
+        "module 'burnish' has no attribute {name!r}",
+        f"module '{PACKAGE}' has no attribute {{name!r}}. What declares and compiles programs is in the whole package: "
+        "pip install burnish, and import burnish",
+    )
 
 
 def metadata(project: dict[str, object], version: str) -> str:
@@ -269,7 +279,12 @@ def files() -> dict[str, str]:
     for name, reason in left.items():
         place = module(name).file.relative_to(ROOT)
         held[f"{PACKAGE}/{place.as_posix()}"] = STAND_IN.format(
-            name=NAME, module=name, reason=reason, dots="." * len(place.parts)
+            name=NAME,
+            module=name,
+            reason=reason,
+            dots="." * len(place.parts),
+            install=INSTALLS.get(name, ("pip install burnish", ""))[0],
+            otherwise=INSTALLS.get(name, ("", ""))[1],
         )
     return {
         **dict(sorted(held.items())),

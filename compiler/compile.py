@@ -20,6 +20,7 @@ from .evidence import Verdict, compare, decide, no_comparison, same_program
 from .found import Found
 from .frozen.compiled import CompiledProgram
 from .metrics import Metric
+from .one_answer import one_answer
 from .plan import MIN_PAIRS, Plan, make_plan, needed, size_up
 from .progress import Progress
 from .records import STUDENT
@@ -245,6 +246,8 @@ def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
     if len(old) < MIN_PAIRS:
         return no_comparison(f"budget too small: it paid for {len(old)} pairs. {needed(task, sizing)}", task.min_gain)
     work.unusable |= {"the student, held out": _unusable(old), "the finalist, held out": _unusable(new)}
+    if (said := one_answer(new)) is not None:
+        work.notes.append(said)
     comparison = compare(_values(old), _values(new), score_range=task.metric.range)
     report = {}
     for metric in task.report_metrics:

@@ -38,7 +38,7 @@ class Run:
                 f"The run folder {str(self.folder)!r} cannot be used: {error}. Pass another run_dir."
             ) from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._claim_lock()
         except OSError:
             os.close(self._lock)
             raise RunError(
@@ -48,6 +48,16 @@ class Run:
         self._started = time.monotonic()
         self._before = self._earlier_seconds()
         self._has_warned = False
+
+    def _claim_lock(self) -> None:
+        """`burnish runs` holds a lock for an instant to see whether anybody works here; a compile holds it for long."""
+        for patience in (0.05, 0.2, None):
+            try:
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if patience is None:
+                    raise
+                time.sleep(patience)
 
     def path(self, name: str) -> Path:
         return self.folder / name

@@ -12,6 +12,7 @@ from ..signatures.errors import FrozenError
 from ..signatures.rules.vectors import dimensions
 from .frozen.checks import MALFORMED
 from .frozen.document import verdict_of
+from .one_answer import SAYS as ONE_ANSWER
 
 _STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 WIDTH = 160  # of one value of a demonstration, before it is shortened
@@ -45,7 +46,7 @@ def report_lines(document: Mapping[str, JSON]) -> list[str]:
 
 
 def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
-    lines: list[str] = []
+    lines = [note for note in evidence.get("notes", []) if note.startswith(ONE_ANSWER)]
     parts = evidence.get("parts", [])
     if parts:
         lines.append("what each part brought (mean score on dev):")

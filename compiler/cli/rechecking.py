@@ -58,7 +58,11 @@ def recheck(parsed: argparse.Namespace) -> int:
     each, calls = calls_a_row(document), _calls(parsed.budget)
     asked = len(affordable(rows, each, calls))
     said = "about" if document["kind"] == "module" else "at most"
-    print(f"asking anew: {asked} of {len(rows)} rows, {said} {each * asked} calls", file=sys.stderr)
+    then = document["lm"]["model"]
+    now = parsed.lm or then
+    print(f"asking {now} anew: {asked} of {len(rows)} rows, {said} {each * asked} calls", file=sys.stderr)
+    if now != then:
+        print(f"The score then is that of {then}: what differs is the model as well.", file=sys.stderr)
     found = checked(
         document,
         rows,

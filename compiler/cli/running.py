@@ -47,7 +47,11 @@ def run(parsed: argparse.Namespace) -> int:
         return 0
     failures = 0
     for block in _blocks(sys.stdin):
-        for result in frozen.batch(block, concurrency=parsed.concurrency):
+        # Rows with labels are taken as they are: an output that is in them already is no input.
+        rows = [
+            {name: row[name] for name in row if name in frozen.inputs or name not in frozen.outputs} for row in block
+        ]
+        for result in frozen.batch(rows, concurrency=parsed.concurrency):
             failures += isinstance(result, ReplyError)
             print(_line(result), flush=True)
     if failures:
