@@ -326,24 +326,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true", help="ask the model and record its replies")
     parser.add_argument("--task", action="append", choices=[task.name for task in TASKS], help="this one; repeatable")
-    parser.add_argument(
-        "--system",
-        action="append",
-        choices=[one for side in SIDES.values() for one in side],
-        help="this one only; may be repeated",
-    )
+    systems = [one for side in SIDES.values() for one in side]
+    parser.add_argument("--system", action="append", choices=systems, help="this one only; may be repeated")
     parser.add_argument("--seed", action="append", type=int, choices=SEEDS, help="this one only; may be repeated")
     parser.add_argument("--calls", type=int, default=BUDGET, help=f"the budget of each run (default: {BUDGET})")
     given = parser.parse_args()
     tasks = [task for task in TASKS if task.name in (given.task or [task.name])]
     seeds = given.seed or SEEDS
     rows: dict[str, list[Row]] = {task.name: [] for task in tasks}
-    for recording, systems in SIDES.items():
+    for recording, side in SIDES.items():
         if not given.record and not recording.replies.exists():
             parser.exit(1, f"{recording.replies.name} is not recorded yet. Make it with --record.\n")
         with recording.cache(given.record) as cache:
             for task in tasks:
-                for system in [one for one in systems if one in (given.system or systems)]:
+                for system in [one for one in side if one in (given.system or side)]:
                     runs = _runs(task, system, seeds, given.calls, recording if given.record else None)
                     rows[task.name].append(Row(system, runs))
             if given.record:

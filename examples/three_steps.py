@@ -2,7 +2,8 @@
 
 No column of the data holds what the first two steps say, so their demonstrations are taken from the program's own
 correct executions. The joint search, which is the default, tries parts of all three steps at once; in the end it takes
-the best program's parts out one by one, and says what each was worth.
+the best program's parts out one by one, and says what each was worth. With the small model the program as it stands is
+not beaten, and that is what is said; a larger one has more to gain.
 
     python examples/three_steps.py
     python examples/three_steps.py --model gpt-4o-mini --calls 2000
