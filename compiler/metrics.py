@@ -17,6 +17,7 @@ from . import matching
 
 Function: TypeAlias = Callable[..., Any]
 
+BUILT_IN = ("contains", "exact_match", "json_match", "normalized_match", "numeric_match", "token_f1")
 SHOWN = 300  # characters of an example or a result in a message
 
 
@@ -154,6 +155,12 @@ def json_match(field: str, *, label: str | None = None, partial: bool = False) -
     """
     compared = matching.json_share if partial else matching.json_equal
     return _built_in("json_match", field, label, compared, [partial])
+
+
+def metric_by_name(name: str, field: str) -> Metric:
+    """One of BUILT_IN on a field, with its defaults."""
+    made: Metric = globals()[name](field)
+    return made
 
 
 def check_fields(metric: Metric, rows: Iterable[Example], outputs: Sequence[str]) -> None:

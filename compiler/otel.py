@@ -198,7 +198,8 @@ class OpenTelemetry(Callback):
             work.phase = self._tracer.start_span(f"burnish.{event.phase}", within)
 
     def on_request_ended(self, event: RequestEnded) -> None:
-        if event.from_cache:
+        within = None if event.from_cache else self._round_of(event.run)
+        if within is None:
             return
         operation, body = OPERATIONS[event.request.kind], event.request.wire
         attributes = self._request(operation, event.model, body)
@@ -206,9 +207,7 @@ class OpenTelemetry(Callback):
             attributes |= _messages_in(body["messages"])
         # The span is made when all is known, and set back to when the request was sent.
         ended = time.time_ns()
-        span = self._start(
-            f"{operation} {event.model}", attributes, self._round_of(event.run), ended - int(event.seconds * 1e9)
-        )
+        span = self._start(f"{operation} {event.model}", attributes, within, ended - int(event.seconds * 1e9))
         prompt_tokens = completion_tokens = None
         if event.reply is not None:
             usage = event.reply.usage
@@ -296,10 +295,12 @@ class OpenTelemetry(Callback):
                 span.end()
         work.round = work.phase = None
 
-    def _round_of(self, run: str) -> Context:
+    def _round_of(self, run: str) -> Context | None:
         """Where a request belongs: a round of the search, which begins with its first request; or the phase."""
         with self._lock:
-            work = self._compiles[run]
+            work = self._compiles.get(run)
+            if work is None:  # a reply that landed after its compile was stopped
+                return None
             if work.in_rounds and work.round is None:
                 self._open_round(work)
             return self._trace.set_span_in_context(work.innermost)

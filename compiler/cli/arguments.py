@@ -23,7 +23,6 @@ TELEPROMPTERS = (
     *("random_demos", "ape", "iterative_ape", "opro", "apo", "prompt_agent", "abo", "demonstrations", "curriculum_icl"),
     *("joint", "step_by_step", "label_noise"),
 )
-METRICS = ("contains", "exact_match", "json_match", "normalized_match", "numeric_match", "token_f1")
 
 
 def named_object(name: str, what: str) -> Any:
@@ -85,14 +84,13 @@ def metric_named(name: str) -> Metric:
     from .. import metrics
 
     source, _, field = name.partition(":")
-    if source in METRICS:
+    if source in metrics.BUILT_IN:
         if not field:
             raise MetricError(f"--metric {name!r} needs the field it reads, such as {source}:label.")
-        built: Metric = getattr(metrics, source)(field)
-        return built
+        return metrics.metric_by_name(source, field)
     if ":" not in name:
         raise MetricError(
-            f"--metric {name!r} is unknown. Give a built-in with its field ({', '.join(METRICS)}, as in "
+            f"--metric {name!r} is unknown. Give a built-in with its field ({', '.join(metrics.BUILT_IN)}, as in "
             "exact_match:label), or module:function."
         )
     return metrics.as_metric(named_object(name, "--metric"))

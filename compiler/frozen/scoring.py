@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...signatures.canonical import JSON, digest
 from ...signatures.errors import ExampleError, MetricError, ReplyError
-from ..cli.arguments import METRICS, metric_named
 from .document import candidate_of, read_document
 
 if TYPE_CHECKING:
@@ -38,9 +37,11 @@ def default_metric(path: str) -> Metric:
     """The built-in metric that the file was compiled with. Raises MetricError when it was a function of the user's."""
     provenance = read_document(path)["provenance"]
     name = str(provenance.get("metric"))
-    built_in = re.fullmatch(r"(\w+)\('(\w+)'\)", name)
-    if built_in is not None and built_in[1] in METRICS:
-        metric = metric_named(f"{built_in[1]}:{built_in[2]}")
+    from .. import metrics
+
+    named = re.fullmatch(r"(\w+)\('(\w+)'\)", name)
+    if named is not None and named[1] in metrics.BUILT_IN:
+        metric = metrics.metric_by_name(named[1], named[2])
         if digest(metric.identity) == provenance.get("metric_identity"):
             return metric
     raise MetricError(f"{path} was compiled with the metric {name}, which its name alone does not give. Add --metric.")

@@ -152,7 +152,7 @@ class VectorSender:
         return await in_thread(lambda: self.attempt(request))
 
     def stream(self, request: Request, seconds: float | None = None) -> Generator[Piece, None, None]:
-        raise NotImplementedError
+        raise LMError("Vectors come whole: an encoder has no stream. Call attempt().")
 
     def astream(self, request: Request, seconds: float | None = None) -> AsyncGenerator[Piece, None]:
-        raise NotImplementedError
+        raise LMError("Vectors come whole: an encoder has no stream. Call aattempt().")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
 
-from ...signatures.errors import ReplyError
+from ...signatures.errors import BurnishError, ReplyError
 from ..lm.failures import ContentRefused, ContextOverflow
 from .pieces import Gathered
 from .result import Result
@@ -18,7 +18,7 @@ class _Ended:
     def __init__(self, work: Asks[Result]) -> None:
         self._work = work
         self._texts: list[str] = []
-        self._outcome: Result | ReplyError | None = None
+        self._outcome: Result | BurnishError | None = None
         self.was_reasked = False
 
     @property
@@ -97,6 +97,9 @@ class Stream(_Ended):
                 self._outcome = stop.value
             except ReplyError as failure:
                 self._outcome = failure
+            except BurnishError as error:
+                self._outcome = error  # for whoever asks for the result after it
+                raise
 
 
 class AsyncStream(_Ended):
@@ -156,3 +159,6 @@ class AsyncStream(_Ended):
                 self._outcome = stop.value
             except ReplyError as failure:
                 self._outcome = failure
+            except BurnishError as error:
+                self._outcome = error  # for whoever asks for the result after it
+                raise

@@ -6,12 +6,21 @@ import asyncio
 import atexit
 import os
 from collections.abc import AsyncGenerator, Generator
+from weakref import WeakSet
 
 from ..lm.connection import Connection
 from ..lm.failures import MaybeBilled
 from ..lm.request import Reply, Request, Transport
 from .pieces import Piece, whole_piece
 from .threads import LOOP
+
+_OPENED: WeakSet[TransportSender] = WeakSet()  # weak: views made for a call are not kept until the process ends
+
+
+@atexit.register
+def _end_all() -> None:
+    for sender in list(_OPENED):
+        sender.end()
 
 
 class TransportSender:
@@ -45,9 +54,9 @@ class TransportSender:
     def _transport(self) -> Transport:
         if self._opened is None or self._opened[0] != os.getpid():
             self._opened = (os.getpid(), self._connection.open())
-            atexit.register(self._end)
+            _OPENED.add(self)
         return self._opened[1]
 
-    def _end(self) -> None:
+    def end(self) -> None:
         if self._opened is not None and self._opened[0] == os.getpid():
             asyncio.run_coroutine_threadsafe(self._opened[1].close(), LOOP.loop()).result(timeout=5)

@@ -235,6 +235,12 @@ def test_run_reads_json_lines_and_answers_in_their_order(burnish_, compiled, mon
     assert [json.loads(line)["label"] for line in out.splitlines()] == ["positive", "negative"] * 50
 
 
+def test_run_takes_rows_that_hold_their_labels_too(burnish_, compiled, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"review": "Review number 7 of a film", "label": "positive"}\n'))
+    code, out, err = burnish_("run", "out.json")
+    assert (code, json.loads(out)) == (0, {"label": "negative"}), err
+
+
 @pytest.mark.parametrize("inputs", ['{"review": ', "[1]", '{"text": "hello"}'])
 def test_run_says_what_is_wrong_with_its_input(burnish_, compiled, inputs):
     code, out, err = burnish_("run", "out.json", inputs)

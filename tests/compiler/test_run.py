@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,12 @@ def test_what_a_teleprompter_keeps_on_itself_while_it_searches_is_no_part_of_the
         progress=False,
     )
     assert compiled.provenance["teleprompter"] == {"name": "Forgetful", "rounds": 2}
+
+
+def test_a_compile_is_not_refused_while_somebody_looks_whether_the_folder_is_at_work(tmp_path, monkeypatch):
+    Run({"seed": 0}, tmp_path).close()
+    looking = os.open(tmp_path / "lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("burnish.compiler.run.time.sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
+    Run({"seed": 0}, tmp_path).close()
+    os.close(looking)

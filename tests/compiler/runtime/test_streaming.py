@@ -111,6 +111,8 @@ def test_a_stream_that_breaks_off_is_an_error_and_is_not_asked_again(ending, mes
     assert next(stream) == "posit"
     with pytest.raises(LMError, match=message):
         next(stream)
+    with pytest.raises(LMError, match=message):
+        stream.result()
     assert len(server.bodies) == 1
     with pytest.raises(LMError, match=message):
         asyncio.run(read(frozen().astream(review="Fine.")))
