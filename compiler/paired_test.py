@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .exact_limits import UNIT, bisected_limit, scanned_limit
 from .statistics import normal_quantile, normal_tail, proportion_limits
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 MOST_DISCORDANT = 200  # beyond this many discordant pairs Tango's asymptotic interval is used
 NUISANCE_ERROR = 1e-4  # chance that the share of discordant pairs lies outside the limits it is searched in
 NUISANCE_POINTS = 25  # how finely it is searched
-GAIN_POINTS = 12  # hypothesised gains tried between the observed one and the outside
 OUTSIDE = 0.01  # the scan starts at the score limit for this share of the error
-UNIT = 1e-4  # limits are whole multiples of this: a hundredth of a point
 NEGLECTED = 1e-9  # probability of the outcomes that are not enumerated
 
 
@@ -78,32 +77,12 @@ def score_statistic(wins: Floats | int, losses: Floats | int, n: int, gain: floa
 def exact_lower_limit(wins: int, losses: int, n: int, error: float) -> tuple[float, float]:
     """The one-sided p-value of "no gain or less", and the smallest gain that is not rejected at `error`.
 
-    Both come from one scan over hypothesised gains, from the outside in. The p-value is the largest at any gain up to
-    0, so that it is at most `error` exactly when the limit lies above 0.
+    See `scanned_limit`.
     """
     tail = _Tail(wins, losses, n)
     most = min(round(1 / UNIT), math.ceil(tail.most_discordant / UNIT))
     _, outside = score_lower_limit(wins, losses, n, error * OUTSIDE)
-    rejected = max(-most - 1, math.floor(outside / UNIT) - 1)
-    spacing = max(1, most // 50, (math.ceil((wins - losses) / n / UNIT) - rejected) // GAIN_POINTS)
-    p_value, limit = (tail.p_value(0.0), None) if rejected >= 0 else (0.0, None)
-    gain = spacing * -(-(rejected + 1) // spacing)  # 0 is one of the gains tried
-    while limit is None or gain <= 0:
-        p = tail.p_value(gain * UNIT)
-        if gain <= 0:
-            p_value = max(p_value, p)
-        if limit is None and (p > error or gain > most):
-            limit = min(gain, most)
-        elif limit is None:
-            rejected = gain
-        gain += spacing
-    while limit - rejected > 1:
-        middle = (limit + rejected) // 2
-        if tail.p_value(middle * UNIT) > error:
-            limit = middle
-        else:
-            rejected = middle
-    return min(1.0, p_value), limit * UNIT
+    return scanned_limit(tail.p_value, (wins - losses) / n, outside, most, error)
 
 
 class _Tail:
@@ -158,12 +137,7 @@ def _divergence(x: float, p: float) -> float:
 
 def score_lower_limit(wins: int, losses: int, n: int, error: float) -> tuple[float, float]:
     """As `exact_lower_limit`, by the normal approximation of the score statistic (no simulation, no enumeration)."""
-    z = normal_quantile(1 - error)
-    rejected, limit = -round(1 / UNIT), math.ceil((wins - losses) / n / UNIT)
-    while limit - rejected > 1:
-        middle = (limit + rejected) // 2
-        if float(score_statistic(wins, losses, n, middle * UNIT)) >= z:
-            rejected = middle
-        else:
-            limit = middle
-    return normal_tail(float(score_statistic(wins, losses, n, 0.0))), limit * UNIT
+    limit = bisected_limit(
+        lambda gain: float(score_statistic(wins, losses, n, gain)), (wins - losses) / n, normal_quantile(1 - error)
+    )
+    return normal_tail(float(score_statistic(wins, losses, n, 0.0))), limit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from .evidence import POWER, compare
 from .execution import most_calls
 from .frozen.document import candidate_of, verdict_of
 from .frozen.scoring import Scored, inputs_of, score_document
-from .lm.meter import Ending, Uncounted
+from .lm.call_limit import CallLimit
+from .lm.meter import Uncounted
 from .statistics import normal_quantile
 from .unpaired_test import LEVEL, Change, compare_means, compare_shares
 from .workbench import fingerprint
 
 if TYPE_CHECKING:
-    from ..teleprompters.base import Spend
     from .lm import LM, Client
     from .metrics import Metric
 
@@ -153,7 +152,7 @@ def recheck(
     """
     then = score_then(document)
     chosen = affordable(rows, calls_a_row(document), calls)
-    limit = _CallLimit(calls)
+    limit = CallLimit(calls, "keep replies between runs with --keep FOLDER")
     with ExitStack() as opened:
         folder = keep or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="burnish-recheck-")))
         client = _client(opened, folder, concurrency, limit)
@@ -250,28 +249,6 @@ def _client(
     cache = ReplyCache(folder)
     opened.callback(cache.close)
     return opened.enter_context(Client(cache, meter, concurrency=concurrency, offline=offline))
-
-
-class _CallLimit(Uncounted):
-    """Counts attempts, and lets none begin beyond the limit. Those that a busy server refuses cost nothing."""
-
-    def __init__(self, calls: int | None) -> None:
-        self.sent = 0
-        self._calls = calls
-        self._lock = threading.Lock()
-
-    def begin(self, key: str, bound: Spend) -> None:
-        with self._lock:
-            if self._calls is not None and self.sent >= self._calls:
-                raise BudgetError(
-                    f"The {self._calls} calls of the budget are spent before all rows are answered: some were asked "
-                    "again. Give more calls, or keep replies between runs with --keep FOLDER."
-                )
-            self.sent += 1
-
-    def end(self, key: str, how: Ending, bound: Spend) -> None:
-        with self._lock:
-            self.sent -= how == "unbilled"
 
 
 def _mapping(value: JSON) -> dict[str, JSON]:

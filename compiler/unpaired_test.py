@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..signatures.canonical import JSON
+from .exact_limits import UNIT, bisected_limit, scanned_limit
 from .statistics import normal_quantile, normal_tail, proportion_limits, student_quantile, student_tail
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ LEVEL = 0.95
 MOST_OUTCOMES = 160_000  # pairs of counts that are enumerated: 400 rows then and 400 now
 NUISANCE_ERROR = 1e-4
 NUISANCE_POINTS = 41
-GAIN_POINTS = 12  # hypothesised changes tried between the observed one and the outside
-UNIT = 1e-4  # limits are whole multiples of this: a hundredth of a point
 
 
 @dataclass(frozen=True)
@@ -123,35 +122,10 @@ def restricted_share(then: tuple[Floats, int], now: tuple[Floats, int], change: 
 
 
 def _exact_lower_limit(then: tuple[int, int], now: tuple[int, int], error: float) -> tuple[float, float]:
-    """The one-sided p-value of "no change or a fall", and the smallest change that is not rejected at `error`.
-
-    From one scan over hypothesised changes, from the outside in, as in the paired test: the p-value is the largest at
-    any change up to 0, so that it is at most `error` exactly when the limit lies above 0.
-    """
-    tail = _Tail(then, now)
+    """The one-sided p-value of "no change or a fall", and the smallest change that is not rejected at `error`."""
     observed = now[0] / now[1] - then[0] / then[1]
     _, outside = _lower_limit(then, now, error / 100)
-    most = round(1 / UNIT)
-    rejected = max(-most - 1, math.floor(outside / UNIT) - 1)
-    spacing = max(1, most // 50, (math.ceil(observed / UNIT) - rejected) // GAIN_POINTS)
-    p_value, limit = (tail.p_value(0.0), None) if rejected >= 0 else (0.0, None)
-    change = spacing * -(-(rejected + 1) // spacing)  # 0 is one of the changes tried
-    while limit is None or change <= 0:
-        p = tail.p_value(change * UNIT)
-        if change <= 0:
-            p_value = max(p_value, p)
-        if limit is None and (p > error or change >= most):
-            limit = min(change, most)
-        elif limit is None:
-            rejected = change
-        change += spacing
-    while limit - rejected > 1:
-        middle = (limit + rejected) // 2
-        if tail.p_value(middle * UNIT) > error:
-            limit = middle
-        else:
-            rejected = middle
-    return min(1.0, p_value), limit * UNIT
+    return scanned_limit(_Tail(then, now).p_value, observed, outside, round(1 / UNIT), error)
 
 
 class _Tail:
@@ -195,12 +169,8 @@ def _chances(n: int, shares: Floats) -> Floats:
 
 def _lower_limit(then: tuple[int, int], now: tuple[int, int], error: float) -> tuple[float, float]:
     """As `_exact_lower_limit`, by the normal approximation of the statistic."""
-    z = normal_quantile(1 - error)
-    rejected, limit = -round(1 / UNIT), math.ceil((now[0] / now[1] - then[0] / then[1]) / UNIT)
-    while limit - rejected > 1:
-        middle = (limit + rejected) // 2
-        if float(score_statistic(then, now, middle * UNIT)) >= z:
-            rejected = middle
-        else:
-            limit = middle
-    return normal_tail(float(score_statistic(then, now, 0.0))), limit * UNIT
+    observed = now[0] / now[1] - then[0] / then[1]
+    limit = bisected_limit(
+        lambda change: float(score_statistic(then, now, change)), observed, normal_quantile(1 - error)
+    )
+    return normal_tail(float(score_statistic(then, now, 0.0))), limit

@@ -17,7 +17,6 @@ from ...teleprompters.draws import shuffled
 from ..budget import Budget
 from ..evidence import compare
 from . import PERTURBATIONS
-from .allowance import Allowance
 from .base import Omitted, Subject, Variant
 from .findings import Majority, findings, together
 from .plan import Plan, calls_a_row, plan
@@ -67,6 +66,7 @@ def probe(
     from ..frozen.compiled import CompiledProgram
     from ..frozen.scoring import default_metric, inputs_of
     from ..lm import LM, Client, ReplyCache, as_lm
+    from ..lm.call_limit import CallLimit
     from ..metrics import as_metric
     from ..runtime.answering import same_encoder
     from ..runtime.program import FrozenProgram
@@ -88,10 +88,11 @@ def probe(
     if progress:
         print(planned, file=sys.stderr)
 
-    allowance, cache = Allowance(planned.limit), ReplyCache()
+    limit = CallLimit(planned.limit, "run again: what was paid for is in the reply cache, and costs nothing")
+    cache = ReplyCache()
     try:
         offline = bool(os.environ.get("BURNISH_OFFLINE"))
-        with Client(cache, allowance, concurrency=concurrency, offline=offline) as client:
+        with Client(cache, limit, concurrency=concurrency, offline=offline) as client:
             runner = Runner(document, client, answering, embedding, program, measured, examples, concurrency)
             as_is = runner.run(candidate, planned.subject.inputs)
             variants, unwritten = _written(planned, runner, writing)
@@ -121,7 +122,7 @@ def probe(
         omitted=(*planned.omitted, *planned.unaffordable, *unwritten, *stopped),
         majority=always,
         given=_given(as_is, measured),
-        calls=allowance.paid,
+        calls=limit.paid,
         planned=planned.calls,
         notes=notes,
     )

@@ -12,11 +12,9 @@ import burnish as b
 from burnish.compiler.cli import main
 from burnish.compiler.evidence import compare
 from burnish.compiler.lm.failures import Permanent
-from burnish.compiler.probe.allowance import Allowance
 from burnish.compiler.probe.plan import calls_a_row
 from burnish.signatures.errors import BudgetError, ExampleError, FrozenError
 from burnish.signatures.prompt import DemoRule
-from burnish.teleprompters.base import Spend
 from burnish.testing import ScriptedLM, ScriptedServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -144,18 +142,6 @@ def test_a_budget_without_room_for_the_program_as_it_is_is_refused_before_any_ca
     with pytest.raises(BudgetError, match="limited in calls"):
         probed(lm, budget=b.Budget(tokens=1000))
     assert lm.calls == []
-
-
-def test_attempts_beyond_the_limit_are_refused_and_unbilled_ones_are_given_back():
-    allowance = Allowance(2)
-    allowance.begin("a", Spend(1))
-    allowance.end("a", "unbilled", Spend(1))
-    allowance.begin("a", Spend(1))
-    allowance.end("a", "maybe", Spend(1))
-    allowance.begin("b", Spend(1))
-    allowance.end("b", "reply", Spend(1))
-    with pytest.raises(BudgetError, match="2 calls is spent"):
-        allowance.begin("c", Spend(1))
 
 
 def test_rows_that_stand_in_the_prompt_are_left_out(compiled_program, tmp_path, rows, model, ways):
