@@ -53,8 +53,8 @@ class Joint(Teleprompter):
         the front of scores and costs ships: the cheapest within one standard error of the best, or a function of
         yours from points to one of them. Without objectives the best score ships.
     race: how candidates are dropped: `Pocock`, `Paired`, `Halving`, `Hyperband`, `NoRace`. sampler: makes an Optuna
-        sampler, is called with `seed=` for every trial: a sampler's class, for example. It learns from the values of
-        trials alone: TPE, random and brute force do; NSGA-II and CMA-ES keep what they know elsewhere.
+        sampler, is called with `seed=` for every trial: a sampler's class, for example. TPE learns from
+        all trials, NSGA-II from those that it proposed; CMA-ES, which has no categorical choices, picks at random.
     batch: combinations that the study asks for at once.
 
     The result depends on the seed alone: turns follow counted calls, never time.
@@ -104,7 +104,7 @@ class Joint(Teleprompter):
             if not 0 <= temperature <= WARMEST:
                 raise ValueError(f"Joint(temperatures={self.temperatures!r}): they lie between 0 and {WARMEST:g}.")
         if self.sampler is not tpe:  # imports Optuna, which the default need not to be made
-            check_maker(self.sampler)
+            check_maker(self.sampler, self._directions)
 
     def search(self, bench: Workbench) -> Iterator[Round]:
         bench.score([bench.student])
@@ -201,5 +201,8 @@ class Joint(Teleprompter):
         ]
 
     def _study(self, bench: Workbench) -> PartStudy:
-        costs: list[Direction] = ["minimize"] * len(self.objectives)
-        return PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), ["maximize", *costs])
+        return PartStudy(self.sampler, int(bench.rng("study").random() * 2**32), self._directions)
+
+    @property
+    def _directions(self) -> list[Direction]:
+        return ["maximize", *("minimize" for _ in self.objectives)]

@@ -19,7 +19,7 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from burnish.teleprompters.joint.study import PartStudy, tpe
+from burnish.teleprompters.joint.study import PartStudy, check_maker, tpe
 
 CHOICES = {"a.instruction": ("i0", "i1", "i2"), "a.demonstrations": ("d0", "d1"), "b.format": ("f0", "f1")}
 WALK = """
@@ -124,6 +124,27 @@ def test_any_sampler_of_optuna_serves(make, directions):
         return walked
 
     assert asked() == asked()
+
+
+def test_a_population_of_nsga2_grows_from_what_it_proposed_itself():
+    study = PartStudy(functools.partial(NSGAIISampler, population_size=6, mutation_prob=0.05), 0)
+    for _ in range(60):
+        for names in study.ask(CHOICES, 1):
+            study.tell({**names, "no choice": "only"}, 0.9 if names["a.instruction"] == "i2" else 0.3)
+    late = [names["a.instruction"] for names in study.ask(CHOICES, 20)]
+    assert late.count("i2") > 14
+
+
+@pytest.mark.parametrize("directions", [("maximize",), ("maximize", "minimize")], ids=len)
+def test_a_sampler_that_fails_after_its_first_random_trials_is_refused_before_the_search(directions):
+    class Fails(RandomSampler):
+        def sample_independent(self, study, trial, name, distribution):
+            if len(study.trials) > 10:
+                raise ModuleNotFoundError("No module named 'torch'")
+            return super().sample_independent(study, trial, name, distribution)
+
+    with pytest.raises(ValueError, match=r"proposes nothing after 64 trials.*No module named 'torch'.*install"):
+        check_maker(Fails, directions)
 
 
 def test_with_two_directions_both_count():
