@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...signatures.errors import BurnishError
-from .arguments import lm_of, named_object
+from .arguments import lm_of, lm_of_file, named_object
 from .options import PROGRAM, SAME_ENCODER, command, lm_options, positive
 
 if TYPE_CHECKING:
@@ -56,23 +56,26 @@ def serve(parsed: argparse.Namespace) -> int:
     from ..runtime.program import load
     from ..serve.app import asgi, check_installed
 
-    check_installed("fastapi", "prometheus_client", "uvicorn")
+    check_installed("fastapi", "prometheus_client", "uvicorn", "httptools")
+    from ..serve.server import bound
     from ..serve.server import serve as serve_app
 
     program = named_object(parsed.program, "--program") if parsed.program else None
     encoder = lm_of(parsed.encoder, parsed.encoder and parsed.base_url, [])
-    lm = lm_of(parsed.lm, parsed.base_url, parsed.param)
+    lm = lm_of_file(parsed, parsed.file)
     tokens = _tokens(parsed.token_file)
-    app = asgi(
-        load(parsed.file, lm=lm, program=program, encoder=encoder),
-        token=tokens,
-        seconds=parsed.timeout,
-        concurrency=parsed.concurrency,
-        max_bytes=parsed.max_bytes,
-        log_inputs=parsed.log_inputs,
-    )
-    app.title = Path(parsed.file).stem
-    serve_app(app, parsed.host, parsed.port, parsed.grace, is_guarded=bool(tokens))
+    loaded = load(parsed.file, lm=lm, program=program, encoder=encoder)
+    with bound(parsed.host, parsed.port) as listening:  # before a model is loaded, which may take its time
+        app = asgi(
+            loaded,
+            token=tokens,
+            seconds=parsed.timeout,
+            concurrency=parsed.concurrency,
+            max_bytes=parsed.max_bytes,
+            log_inputs=parsed.log_inputs,
+        )
+        app.title = Path(parsed.file).stem
+        serve_app(app, listening, parsed.grace, is_guarded=bool(tokens), with_inputs=parsed.log_inputs)
     return 0
 
 

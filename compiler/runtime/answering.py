@@ -51,6 +51,14 @@ class Answering:
         self._sleep = sleep
         self._seconds = seconds
 
+    def open(self) -> None:
+        """Loads a model that runs in this process, so that the first request need not wait. Asks nothing.
+
+        Raises LMError where it cannot be loaded.
+        """
+        if hasattr(self._sender, "open"):
+            self._sender.open()
+
     def within(self, seconds: float | None) -> Answering:
         """The same with so many seconds for an attempt; None: with those that it has."""
         if seconds is None:

@@ -13,7 +13,7 @@ from ..lm.request import Reply, Request
 from ..lm.wire import failure_of, wants_completion_tokens, with_completion_tokens
 from .pieces import Events, Piece, refuses_usage, streamed
 from .threads import LOOP, iterate_in_threads
-from .transport_sender import TransportSender
+from .transport_sender import TransportSender, within
 
 
 class ClientSender(TransportSender):
@@ -32,7 +32,9 @@ class ClientSender(TransportSender):
         self._counts_streams = True
 
     async def aattempt(self, request: Request, seconds: float | None = None) -> Reply:
-        return await (self._attempt if self._in_users_loop else super().aattempt)(request, seconds)
+        if self._in_users_loop:
+            return await within(seconds, self._transport().attempt(request))
+        return await super().aattempt(request, seconds)
 
     def stream(self, request: Request, seconds: float | None = None) -> Generator[Piece, None, None]:
         if self._is_async:

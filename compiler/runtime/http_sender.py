@@ -9,8 +9,8 @@ import os
 import select
 import socket
 import threading
-from collections.abc import AsyncGenerator, Generator, Mapping
-from time import monotonic
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -20,6 +20,7 @@ from ..lm.failures import MaybeBilled, Permanent, Unbilled
 from ..lm.request import PATHS, Reply, Request
 from ..lm.wire import failure_of, reply_of, wants_completion_tokens, with_completion_tokens
 from .pieces import Events, Piece, refuses_usage, streamed, whole_piece
+from .response import Deadline, HeadTooLong, Response
 
 if TYPE_CHECKING:
     import ssl
@@ -131,6 +132,7 @@ class HTTPSender:
         link = self._take(limit)
         assert link.sock is not None
         deadline = Deadline(link.sock, limit)
+        link.response_class = partial(Response, deadline=deadline)  # type: ignore[assignment]  # called like a class
         line.connect(link.sock)
         try:
             link.request("POST", f"{self._target}/{path}", body.encode("utf-8"), headers)
@@ -145,8 +147,6 @@ class HTTPSender:
         try:
             while not response.isclosed() and (piece := response.read1(2**20)):
                 pieces.append(piece)
-                if not response.isclosed():  # newer Pythons close it with the last byte
-                    exchange.deadline.check()
             if response.length:
                 raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException) as error:
@@ -159,6 +159,8 @@ class HTTPSender:
         place = self._connection.base_url
         if isinstance(error, TimeoutError):
             return MaybeBilled(f"{place} gave no reply within {seconds:g} seconds.", timed_out=True)
+        if isinstance(error, HeadTooLong):
+            return MaybeBilled(f"{place} gave no reply that can be read: {error}. Check that it is a model's server.")
         return MaybeBilled(f"The connection to {place} broke: {type(error).__name__} {error}.")
 
     @property
@@ -197,11 +199,11 @@ class HTTPSender:
         link = self._link(seconds)
         try:
             link.connect()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             link.close()
             if type(error).__name__ == "SSLCertVerificationError":
                 raise Permanent(f"The certificate of {self._connection.base_url} is not trusted: {error}.") from None
-            raise Unbilled(f"{self._connection.base_url} cannot be reached: {error.strerror or error}.") from None
+            raise Unbilled(f"{self._connection.base_url} cannot be reached: {_words(error)}.") from None
         return link
 
     def _link(self, seconds: float) -> Link:
@@ -211,6 +213,8 @@ class HTTPSender:
             return http.client.HTTPConnection(host, to.port, timeout=seconds)
         link = http.client.HTTPSConnection(host, to.port, timeout=seconds, context=self._tls)
         if self._proxy is not None:
+            # Of the proxy, to the request for a tunnel.
+            link.response_class = _within(seconds)  # type: ignore[assignment]  # as above
             link.set_tunnel(self._url.hostname or "", self._url.port or 443, _credentials(self._proxy))
         return link
 
@@ -222,31 +226,6 @@ class Exchange(NamedTuple):
     response: http.client.HTTPResponse
     deadline: Deadline
     line: Line
-
-
-class Deadline:
-    """When an attempt has taken too long: its socket is told how much is left."""
-
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self.seconds = seconds
-        self._sock = sock
-        self._end = monotonic() + seconds
-        sock.settimeout(seconds)
-
-    def check(self) -> None:
-        """Raises TimeoutError where it has passed."""
-        left = self._end - monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-
-    def from_byte_to_byte(self) -> None:
-        """From here on it is silence that is limited, not the whole."""
-        self._sock.settimeout(self.seconds)
-
-    def for_what_is_left(self) -> None:
-        """Nothing is expected but the end, which comes with what came last."""
-        self._sock.settimeout(0.1)
 
 
 class Line:
@@ -280,6 +259,14 @@ def _shut(sock: socket.socket) -> None:
     # TLS would first say goodbye, in a thread that does not own the connection.
     with contextlib.suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _within(seconds: float) -> Callable[..., Response]:
+    return lambda sock, **given: Response(sock, deadline=Deadline(sock, seconds), **given)
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _is_stale(link: Link) -> bool:

@@ -63,6 +63,12 @@ class Predictors:
                 self._answering = self._named().within(self._seconds)
             return self._answering
 
+    def open(self) -> None:
+        """Loads the models of this process, those that answer and those that embed. Raises as `who` does."""
+        self.who().open()
+        if self._encoding is not None:
+            self._encoding.open()
+
     def _named(self) -> Answering:
         """The model that the file names. Raises FrozenError when a model of this process is now another one."""
         found = answering(None, self.model)

@@ -121,6 +121,13 @@ class FrozenProgram:
         """How the model is reached. Raises LMError or FrozenError where it cannot be."""
         return self._predictors.who().lm.connection
 
+    def open(self) -> None:
+        """Loads a model that runs in this process, so that the first call need not wait for it. Makes no call.
+
+        A server is not looked for. Raises LMError or FrozenError where the model cannot be loaded.
+        """
+        self._predictors.open()
+
     def with_options(
         self,
         *,
@@ -161,8 +168,9 @@ class FrozenProgram:
         """The same in an event loop.
 
         An asynchronous function or openai client is awaited. HTTP requests, plain functions, synchronous clients and
-        modules take a thread each, of 64 for all programs of the process. Cancelling ends the request: its connection
-        is closed. Only a plain function, a synchronous client or a module runs on to its end, and nobody hears of it.
+        modules take a thread each, of 64 for all programs of the process (a server has its own: `asgi`). Cancelling
+        ends the request: its connection is closed. Only a plain function, a synchronous client or a module runs on to
+        its end, and nobody hears of it.
         """
         self._check_inputs(inputs)
         if self._is_module:

@@ -7,38 +7,62 @@ import atexit
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-THREADS = 64  # blocking calls at once, of all programs of a process; further ones wait for a thread
+THREADS = 64  # blocking calls at once, of all programs of a process that is no server; further ones wait for a thread
 
 _END: Any = object()
-_lock = threading.Lock()
-_pool: tuple[int, ThreadPoolExecutor] | None = None
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _pool
-    with _lock:
-        # Threads do not survive a fork, and a pool does not see that they are gone.
-        if _pool is None or _pool[0] != os.getpid():
-            _pool = (os.getpid(), ThreadPoolExecutor(THREADS, thread_name_prefix="burnish-call"))
-        return _pool[1]
+class Threads:
+    """Threads for blocking calls on behalf of event loops: `most` of them, started as they are needed.
+
+    left: calls that nobody waits for any more and that nothing can end. Each has its thread until it returns.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.left = 0
+        self._most = most
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        with self._lock:
+            # Threads do not survive a fork, and a pool does not see that they are gone.
+            if self._pool is None or self._pool[0] != os.getpid():
+                self._pool = (os.getpid(), ThreadPoolExecutor(self._most, thread_name_prefix="burnish-call"))
+            pool = self._pool[1]
+        return pool.submit(call)
+
+    async def run(self, call: Callable[[], T], give_up: Callable[[], None] | None = None) -> T:
+        context = copy_context()
+        running = self.submit(lambda: context.run(call))
+        try:
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError:
+            if give_up is not None:
+                give_up()
+            elif not running.cancel():
+                self._count(1)
+                running.add_done_callback(lambda _: self._count(-1))
+            raise
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self.left += more
+
+
+# Those that the running task or thread uses. A server has its own, so that as many runs as it admits do run.
+OWN: ContextVar[Threads] = ContextVar("burnish_threads", default=Threads(THREADS))  # noqa: B039 (shared on purpose)
 
 
 async def in_thread(call: Callable[[], T], give_up: Callable[[], None] | None = None) -> T:
     """What a blocking call returns. give_up: makes it end early; called when this is cancelled."""
-    context = copy_context()
-    running = asyncio.get_running_loop().run_in_executor(_threads(), lambda: context.run(call))
-    try:
-        return await running
-    except asyncio.CancelledError:
-        if give_up is not None:
-            give_up()
-        raise
+    return await OWN.get().run(call, give_up)
 
 
 async def iterate_in_threads(items: Iterator[T], give_up: Callable[[], None] | None = None) -> AsyncGenerator[T, None]:
@@ -57,7 +81,7 @@ async def iterate_in_threads(items: Iterator[T], give_up: Callable[[], None] | N
         while (item := await in_thread(take, give_up)) is not _END:
             yield item
     finally:
-        _threads().submit(close)
+        OWN.get().submit(close)
 
 
 class Loop:
@@ -66,6 +90,7 @@ class Loop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: tuple[int, asyncio.AbstractEventLoop] | None = None
+        atexit.register(self._stop)  # here, so that it comes after what uses the loop at the exit: last in, first out
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop()).result()
@@ -94,8 +119,11 @@ class Loop:
                 loop = asyncio.new_event_loop()
                 threading.Thread(target=loop.run_forever, name="burnish-runtime", daemon=True).start()
                 self._running = (os.getpid(), loop)
-                atexit.register(loop.call_soon_threadsafe, loop.stop)
             return self._running[1]
+
+    def _stop(self) -> None:
+        if self._running is not None and self._running[0] == os.getpid():
+            self._running[1].call_soon_threadsafe(self._running[1].stop)
 
 
 async def _following(items: AsyncIterator[T]) -> T:

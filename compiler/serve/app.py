@@ -30,13 +30,16 @@ def asgi(
 ) -> FastAPI:
     """An ASGI app that serves a frozen program, to run with any ASGI server or to mount in an app of yours.
 
+    A model that runs in this process is loaded before this returns: no request waits for it.
+
     program: a compiled file, or what `load()` gave.
     token: the bearer token that requests must carry, or several of them; none: everyone may call.
     seconds: for one request, from its head to its answer; beyond it 504.
-    concurrency: most runs of the program at once; beyond it 429.
+    concurrency: most runs of the program at once; beyond it 429. The app has as many threads of its own.
     max_bytes: of a request's body; beyond it 413.
     log_inputs: whether what the logger `burnish.serve` is told holds inputs, outputs and the words of errors.
-    Raises FrozenError and LMError as `load()` does, BurnishError where the extra `serve` is missing.
+    Raises FrozenError and LMError as `load()` does and where the model cannot be loaded, BurnishError where the extra
+    `serve` is missing.
     """
     check_installed("fastapi", "prometheus_client")
     from .metrics import Metrics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ from ...signatures.canonical import JSON, canonical
 from ...signatures.json_schema import Mismatch, check
 from ...signatures.schema import Field
 from .problems import Problem
+
+MAX_DEPTH = 100  # of lists and objects in a body; what checks, renders and answers goes down them by recursion
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,6 @@ class Contract:
             return check(field.json_schema, value, name)
         except Mismatch as mismatch:
             _refuse(name, f"{mismatch}.")
-        except RecursionError:
-            _refuse(name, f"{name!r} is nested too deep.")
 
     def _names(self) -> str:
         return ", ".join(repr(name) for name in self.inputs) or "no inputs"
@@ -93,16 +94,25 @@ def _schema_of(annotation: Any) -> str:
 
 def _json(body: bytes) -> JSON:
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        value: JSON = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Problem("not_json", f"The body is not UTF-8 (byte {error.start}).") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}: {error.msg}"
         raise Problem("not_json", f"The body is not JSON ({place}).") from None
+    except _Twice as twice:
+        raise Problem("not_json", f"The body has {ascii(str(twice))[:80]} twice in one object.") from None
     except RecursionError:
-        raise Problem("not_json", "The body is nested too deep.") from None
+        raise _too_deep() from None
     except ValueError as error:  # a number that we refuse, or one with too many digits for Python
         raise Problem("not_json", f"The body holds a number that cannot be read: {str(error)[:80]}.") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise _too_deep()
+    return value
+
+
+def _too_deep() -> Problem:
+    return Problem("not_json", f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _no_number(word: str) -> NoReturn:
@@ -116,7 +126,29 @@ def _finite(digits: str) -> float:
     return number
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
+def _once(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    """Of two values of one name each reader takes another: whoever has checked the request may have seen the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        raise _Twice(next(name for name, times in counted.items() if times > 1))
+    return found
+
+
+class _Twice(Exception):
+    """A name stands twice in one object."""
+
+
+def _depth(value: JSON) -> int:
+    """How deep lists and objects are nested; 0 for anything else. Without recursion."""
+    depth, level = 0, [value]
+    while nested := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        level = [item for outer in nested for item in (outer.values() if isinstance(outer, dict) else outer)]
+    return depth
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once)
 
 
 def _check_unicode(name: str, value: JSON) -> None:

@@ -10,7 +10,6 @@ import logging
 import re
 import secrets
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from ...signatures.canonical import JSON
-from .metrics import Metrics, Tally
+from .bodies import leaves_much_unread
+from .logs import places
+from .metrics import HUNG_UP, Metrics, Tally
 from .problems import Problem, said
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ PROBES = ("/healthz", "/readyz")  # open to everyone, and not worth a line in th
 _QUIET = (*PROBES, "/metrics")
 _ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 _READABLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_HUNG_UP = 499  # in log and metrics: the client was gone before there was an answer
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Exchange:
 
     request_id: str
     status: int = 0
+    body_has_come: bool = False
     problem: Problem | None = None
     tally: Tally = field(default_factory=Tally)
     inputs: Mapping[str, JSON] | None = None
@@ -82,20 +83,30 @@ class Guard:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         begin = time.perf_counter()
 
+        async def receiving() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                exchange.body_has_come = True
+            return message
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", exchange.request_id.encode("ascii"))]
+                added = [(b"x-request-id", exchange.request_id.encode("ascii"))]
+                is_http_1 = scope.get("http_version", "1.1").startswith("1")
+                if is_http_1 and not exchange.body_has_come and leaves_much_unread(headers):
+                    added.append((b"connection", b"close"))  # or the server would go on reading, for nothing
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
             if path in PROBES or self._may_enter(headers):
-                await self._app(scope, receive, sending)
+                await self._app(scope, receiving, sending)
             else:
                 refused = Problem("unauthorized", headers={"WWW-Authenticate": "Bearer"})
                 await exchange.answer(refused)(scope, receive, sending)
         except ClientDisconnect:
-            exchange.status = _HUNG_UP
+            exchange.status = HUNG_UP
         except asyncio.CancelledError:
             if not exchange.status:
                 await exchange.answer(Problem("stopping"))(scope, receive, sending)
@@ -143,10 +154,7 @@ class Guard:
             if problem.cause is not None:
                 fields["error"] = said(problem.cause, self._with_inputs)
             if problem.kind == "internal" and problem.cause is not None:
-                fields["raised_at"] = [
-                    f"{frame.filename}:{frame.lineno} {frame.name}"
-                    for frame in traceback.extract_tb(problem.cause.__traceback__)
-                ]
+                fields["raised_at"] = places(problem.cause)
         if self._with_inputs:
             fields["inputs"], fields["outputs"] = exchange.inputs, exchange.outputs
         log.log(level, "%s %s %d", method, path[:200], exchange.status, extra={"burnish": fields})

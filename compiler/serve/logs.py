@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TextIO
+from typing import Any, TextIO
 
 _ENCODER = json.JSONEncoder(default=str)
+_OURS = ("burnish", "uvicorn")  # loggers whose messages hold nothing of a request
+_WITHHELD = "what this logger says is shown with --log-inputs only, as it may repeat inputs"
+
+_log = logging.getLogger("burnish.serve")
 
 
 class JSONLines(logging.Formatter):
@@ -20,6 +28,7 @@ class JSONLines(logging.Formatter):
         fields = getattr(record, "burnish", None)
         if fields is None:
             line |= {"event": "message", "logger": record.name, "message": record.getMessage()}
+            line |= getattr(record, "raised", {})
             if record.exc_info:
                 line["traceback"] = self.formatException(record.exc_info)
         else:
@@ -27,11 +36,60 @@ class JSONLines(logging.Formatter):
         return _ENCODER.encode(line)
 
 
-def log_as_json(stream: TextIO = sys.stderr) -> None:
-    """Everything that this process logs goes to `stream`, from "info" on where it is ours or uvicorn's."""
+def log_as_json(stream: TextIO = sys.stderr, *, with_inputs: bool = False) -> None:
+    """Everything that this process logs goes to `stream`, from "info" on where it is ours or uvicorn's.
+
+    with_inputs: whether words are logged that may repeat those of a request: of other loggers (libraries print messages
+    and keys), of exceptions and of warnings. Without, it is said who had something to say, and where. This holds for
+    the whole process and whatever handlers others add later.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JSONLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    for name in ("burnish", "uvicorn"):
+    for name in _OURS:
         logging.getLogger(name).setLevel(logging.INFO)
+    warnings.showwarning = _warned  # these three write to stderr by themselves
+    threading.excepthook = sys.unraisablehook = _raised
+    if with_inputs:
+        logging.captureWarnings(True)
+    else:
+        logging.setLogRecordFactory(_without_words(logging.getLogRecordFactory()))
+
+
+def _without_words(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        if record.name.partition(".")[0] not in _OURS:
+            record.msg, record.args, record.stack_info = _WITHHELD, None, None
+            record.raised = {"raised_at": [f"{record.pathname}:{record.lineno} {record.funcName}"]}
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            record.raised = {"error": type(error).__name__, "raised_at": places(error)}
+            record.exc_info = None
+        return record
+
+    return made
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an error was raised, without its words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _log.warning("A warning (%s) at %s:%d.", category.__name__, filename, lineno)
+
+
+def _raised(told: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+    error = told.exc_value or told.exc_type()
+    if not isinstance(error, SystemExit):
+        _log.error("An exception that nobody could be told of.", exc_info=(told.exc_type, error, told.exc_traceback))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from ..callbacks import Callback, CallEnded
+from .problems import KINDS
 
 # Seconds. A reply of a language model takes from some milliseconds (cached by a proxy) to minutes.
+HUNG_UP = 499  # in log and metrics: the client was gone before there was an answer
+_STATUSES = sorted({200, HUNG_UP, *(status for kind, (status, _) in KINDS.items() if kind != "not_found")})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -42,7 +46,7 @@ class Metrics(Callback):
         self._seconds = Histogram(
             "burnish_request_seconds", "Wall time of POST /run.", buckets=_BUCKETS, registry=self._registry
         )
-        self.in_flight = Gauge("burnish_requests_in_flight", "Runs of the program now.", registry=self._registry)
+        self._in_flight = Gauge("burnish_requests_in_flight", "Runs of the program now.", registry=self._registry)
         self._calls = Histogram(
             "burnish_model_seconds", "Wall time of a call.", ["predictor"], buckets=_BUCKETS, registry=self._registry
         )
@@ -57,6 +61,15 @@ class Metrics(Callback):
         )
         tokens = Counter("burnish_tokens", "Tokens, as the server counts.", ["kind"], registry=self._registry)
         self._prompt, self._completion = tokens.labels("prompt"), tokens.labels("completion")
+        for status in _STATUSES:  # a rate over a counter that begins with its first failure does not see that failure
+            self._requests.labels(str(status))
+
+    def begin(self, predictors: Iterable[str], in_flight: Callable[[], int]) -> None:
+        """Counts of each predictor begin at 0. in_flight: runs now."""
+        for predictor in predictors:
+            for counted in (self._calls, self._unparsed, self._failed):
+                counted.labels(predictor)
+        self._in_flight.set_function(in_flight)
 
     def request_ended(self, status: int, seconds: float) -> None:
         self._requests.labels(str(status)).inc()

@@ -13,6 +13,8 @@ from ...signatures.errors import LMError, ReplyError
 from ..execution import RowFailure
 from ..lm.failures import AttemptFailure, MaybeBilled, Unbilled
 
+# Where the errors come from that a connection's failure may be made of: they know its address and nothing of a request.
+_OF_CONNECTIONS = ("builtins", "aiohttp", "asyncio", "concurrent", "http", "socket", "ssl", __name__.partition(".")[0])
 RETRY_SECONDS = 1  # what a client is asked to wait where the model's server says nothing
 
 # kind -> (status, sentence)
@@ -95,12 +97,12 @@ def said(error: BaseException, with_inputs: bool) -> str:
     name, failure = type(error).__name__, _inner(error, AttemptFailure)
     if with_inputs:
         return f"{name}: {error}"
-    if not isinstance(failure, AttemptFailure):
-        return f"{name}: its words are logged with --log-inputs only, as they may repeat inputs"
-    # Without an answer the words are our own: who could not be reached, and why.
-    return (
-        f"{name}: {error}" if failure.status is None else f"{name}: the model's server answered HTTP {failure.status}"
-    )
+    if isinstance(failure, AttemptFailure):
+        if failure.status is not None:
+            return f"{name}: the model's server answered HTTP {failure.status}"
+        if all(type(link).__module__.partition(".")[0] in _OF_CONNECTIONS for link in _chain(error)):
+            return f"{name}: {error}"  # our own words: who could not be reached, and why
+    return f"{name}: its words are logged with --log-inputs only, as they may repeat inputs"
 
 
 def _inner(error: BaseException, kind: type[BaseException]) -> BaseException | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -47,6 +47,9 @@ def app_of(runner: Runner, tokens: Sequence[str], with_inputs: bool) -> FastAPI:
     async def metrics() -> Response:
         return Response(runner.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
+    for path, answer in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_route(path, _to_head(answer), methods=["HEAD"], include_in_schema=False)
+
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = FastAPI.openapi(app)
@@ -57,6 +60,15 @@ def app_of(runner: Runner, tokens: Sequence[str], with_inputs: bool) -> FastAPI:
 
     app.openapi = described  # type: ignore[method-assign]  # as FastAPI's page on extending OpenAPI does
     return app
+
+
+def _to_head(answer: Callable[[], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """What GET gives; the server leaves the body out."""
+
+    async def respond(_: Request) -> Response:
+        return await answer()
+
+    return respond
 
 
 async def _no_such_thing(request: Request, error: Exception) -> Response:

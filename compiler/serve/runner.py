@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
 from ...signatures.canonical import JSON
-from .bodies import read_body
+from ..runtime.threads import OWN, Threads
+from .bodies import Bodies
 from .exchange import Exchange, json_response
 from .metrics import TALLY, Metrics
 from .problems import Problem, problem_of
@@ -34,7 +35,17 @@ class Runner:
     seconds: float
     concurrency: int
     max_bytes: int
-    _running: int = 0
+    _running: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._threads = Threads(self.concurrency)
+        self._bodies = Bodies(self.max_bytes, room=self.max_bytes * self.concurrency)
+        self.metrics.begin(self.served.predictors, lambda: self._in_flight)
+
+    @property
+    def _in_flight(self) -> int:
+        # A run that nobody waits for any more goes on where nothing can end it, and has its thread until then.
+        return self._running + self._threads.left
 
     async def respond(self, request: Request) -> Response:
         exchange: Exchange = request.scope["burnish.exchange"]
@@ -50,13 +61,14 @@ class Runner:
             raise Problem("slow_body" if exchange.inputs is None else "timeout") from None
 
     async def _answered(self, request: Request, exchange: Exchange) -> dict[str, JSON]:
-        body = await read_body(request, self.max_bytes)
+        self._bodies.check_head(request.headers)
+        self._check_free()  # before the body is read, which would be for nothing
+        body = await self._bodies.read(request)
+        self._check_free()  # only now: a client that sends slowly takes no other's place
         exchange.inputs = inputs = self.served.contract.read(body)
-        if self._running >= self.concurrency:
-            raise Problem("busy", headers={"Retry-After": "1"})
         self._running += 1
-        self.metrics.in_flight.inc()
         TALLY.set(exchange.tally)
+        OWN.set(self._threads)
         try:
             exchange.outputs = outputs = await _unless_gone(request, self.served.call(inputs))
             return outputs
@@ -66,7 +78,10 @@ class Runner:
             raise problem_of(error) from error
         finally:
             self._running -= 1
-            self.metrics.in_flight.dec()
+
+    def _check_free(self) -> None:
+        if self._in_flight >= self.concurrency:
+            raise Problem("busy", headers={"Retry-After": "1"})
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -16,18 +16,20 @@ from .contract import Contract, fields_of_function
 
 
 class Served:
-    """name: for people. digest: of the file. model: who answers. contract: inputs and outputs.
+    """name: for people. digest: of the file. model: who answers. contract: inputs and outputs. predictors: paths.
 
-    callback: told of each call.
+    callback: told of each call. A model that runs in this process is loaded. Raises as `load` and `open` do.
     """
 
     def __init__(self, program: str | os.PathLike[str] | FrozenProgram, callback: Callback) -> None:
         loaded = program if isinstance(program, FrozenProgram) else load(program)
+        loaded.open()
         self._program = loaded.with_options(callbacks=[callback])
         self.name = "Frozen program" if isinstance(program, FrozenProgram) else Path(program).stem
         self.digest: str = loaded.digest
         self.model: str = loaded.model
         self.contract = _contract(loaded)
+        self.predictors: tuple[str, ...] = loaded.predictors
 
     @property
     def about(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import signal
@@ -14,11 +15,11 @@ import uvicorn
 
 from ...signatures.errors import BurnishError
 from .logs import log_as_json
+from .protocol import LimitedProtocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LAST_SECONDS = 5.0  # for threads that the end of the server leaves at work
 
 _log = logging.getLogger("burnish.serve")
@@ -38,33 +39,55 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(app: FastAPI, host: str, port: int, grace_seconds: int, is_guarded: bool) -> None:
+def bound(host: str, port: int) -> socket.socket:
+    """The address, taken and not yet listened at: clients are refused until there is somebody to answer them.
+
+    Raises BurnishError where it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a server that has just ended
+        if family is socket.AF_INET6:
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taken.bind((host, port))
+    except (OSError, OverflowError) as error:
+        taken.close()
+        raise _refused(f"{host}:{port}", error) from None
+    return taken
+
+
+def _refused(place: str, error: Exception) -> BurnishError:
+    reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
+    return BurnishError(f"{place} cannot be listened at: {reason}. Give another --host or --port.")
+
+
+def serve(app: FastAPI, listening: socket.socket, grace_seconds: int, is_guarded: bool, with_inputs: bool) -> None:
     """Serves until SIGTERM or Ctrl-C. Then no connection is taken, and requests in flight have grace_seconds to end.
 
-    is_guarded: by a token; where it is not, and others can reach it, the log says so.
-    Raises BurnishError where the address cannot be listened at.
+    listening: as `bound` gives it. is_guarded: by a token; where it is not, and others can reach it, the log says so.
+    with_inputs: as for `log_as_json`.
+    Raises BurnishError where somebody else has begun to listen there.
     """
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
+        http=LimitedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=grace_seconds,
     )
+    host, port, *_ = listening.getsockname()
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=config.backlog)
+        listening.listen(config.backlog)
     except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        raise BurnishError(f"{host}:{port} cannot be listened at: {reason}. Give another --host or --port.") from None
-    log_as_json()
-    if not is_guarded and host not in _LOOPBACK:
+        raise _refused(f"{host}:{port}", error) from None
+    log_as_json(with_inputs=with_inputs)
+    if not is_guarded and not ipaddress.ip_address(host).is_loopback:
         _log.warning("Listening at %s without a token: whoever reaches this port can call the model.", host)
-    with listening:
-        _Server(config).run(sockets=[listening])
+    _Server(config).run(sockets=[listening])
     _end_soon()
 
 

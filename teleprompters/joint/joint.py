@@ -205,4 +205,5 @@ class Joint(Teleprompter):
 
     @property
     def _directions(self) -> list[Direction]:
-        return ["maximize", *("minimize" for _ in self.objectives)]
+        costs: list[Direction] = ["minimize"] * len(self.objectives)
+        return ["maximize", *costs]

@@ -112,6 +112,14 @@ def server(monkeypatch):
 
 
 @pytest.fixture
+def saved(tmp_path):
+    def save(compiled):
+        return compiled.save(tmp_path / "program.json")
+
+    return save
+
+
+@pytest.fixture
 def frozen(compiled_program, tmp_path):
     """The loaded sentiment program; options of `load` go in as `load={...}`, those of the program as they are."""
     import burnish
