@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..signatures.errors import ProgramError
 
 if TYPE_CHECKING:
-    import dspy
-
+    from ..signatures.dspy_bridge import DSPyTeleprompter, Module
     from ..teleprompters.base import Teleprompter
     from .budget import Budget
 
@@ -21,21 +20,21 @@ def as_dspy(
     lm: object = None,
     seed: int = 0,
     **compile_arguments: Any,
-) -> dspy.teleprompt.Teleprompter:
+) -> DSPyTeleprompter:
     """A `dspy.Teleprompter` that searches with a Burnish teleprompter: `compile(student, trainset=..., valset=...)`.
 
     The arguments are those of `burnish.compile`. What comes back is a `dspy.Module` (`CompiledProgram.to_dspy`) with
     the compiled program, and so its verdict, on it as `burnish_compiled`. Unless the verdict is "ship" it says what the
     student said.
     """
-    from dspy.teleprompt import Teleprompter as DSPyTeleprompter
+    from ..signatures.dspy_bridge import DSPyTeleprompter
 
     class BurnishTeleprompter(DSPyTeleprompter):  # type: ignore[misc]
         """Runs `burnish.compile` and returns the compiled program as a dspy.Module."""
 
         def compile(
             self, student: Any, *, trainset: Any, teacher: Any = None, valset: Any = None, **arguments: Any
-        ) -> dspy.Module:
+        ) -> Module:
             from .compile import compile
 
             if teacher is not None:

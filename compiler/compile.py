@@ -21,10 +21,11 @@ from .found import Found
 from .frozen.compiled import CompiledProgram
 from .metrics import Metric
 from .one_answer import one_answer
-from .plan import MIN_PAIRS, Plan, make_plan, needed, size_up
+from .plan import Plan, make_plan
 from .progress import Progress
 from .records import STUDENT
 from .remeasure import remeasure
+from .sizing import MIN_PAIRS, needed, size_up
 from .task import Task, prepare
 from .work import Work, open_work
 

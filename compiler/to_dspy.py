@@ -15,14 +15,12 @@ from ..signatures.errors import FrozenError
 from ..signatures.schema import Field, Schema
 
 if TYPE_CHECKING:
-    import dspy
-
-    from ..signatures.dspy_bridge import Program
+    from ..signatures.dspy_bridge import Module, Program, Signature
 
 
 def to_dspy(
     document: Mapping[str, JSON], compiled_from: Program | None, program: object, lm: object, encoder: object = None
-) -> dspy.Module:
+) -> Module:
     """The program in a checked document as a `dspy.Module`; see `CompiledProgram.to_dspy`.
 
     compiled_from: what was compiled in this process, None for a loaded file; `program`, unless None, stands in for it.
@@ -66,30 +64,29 @@ def _steps(document: Mapping[str, JSON]) -> list[str]:
     return list(document["predictors"])
 
 
-def _rebuilt(document: Mapping[str, JSON], schemas: Mapping[str, Schema]) -> dspy.Module:
-    import dspy
-
+def _rebuilt(document: Mapping[str, JSON], schemas: Mapping[str, Schema]) -> Module:
+    from ..signatures.dspy_bridge import Predict
     from ..signatures.pipeline import Pipeline
 
-    leaves = [dspy.Predict(signature_of(schemas[path])) for path in _steps(document)]
+    leaves = [Predict(signature_of(schemas[path])) for path in _steps(document)]
     if document["kind"] == "predictor":
         return leaves[0]
     names = [step["name"] for step in document["pipeline"]["steps"]]
     return Pipeline(**dict(zip(names, leaves, strict=True)))
 
 
-def signature_of(schema: Schema) -> type[dspy.Signature]:
+def signature_of(schema: Schema) -> type[Signature]:
     """A dspy signature with these fields, their types rebuilt from JSON Schemas: an Enum comes back as a Literal."""
-    import dspy
+    from ..signatures.dspy_bridge import InputField, OutputField, Signature
 
     def declared(field: Field, kind: Any) -> tuple[Any, Any]:
         said = {"desc": field.description} if field.description else {}
         given = {} if field.default_json is None else {"default": field.default}
         return annotation(field), kind(**said, **given)
 
-    fields = {field.name: declared(field, dspy.InputField) for field in schema.inputs}
-    fields.update({field.name: declared(field, dspy.OutputField) for field in schema.outputs})
-    signature: type[dspy.Signature] = dspy.Signature(fields)
+    fields = {field.name: declared(field, InputField) for field in schema.inputs}
+    fields.update({field.name: declared(field, OutputField) for field in schema.outputs})
+    signature: type[Signature] = Signature(fields)
     return signature
 
 

@@ -28,10 +28,10 @@ from .callbacks import (
 from .evaluate import Evaluator
 from .frozen.compiled import CompiledProgram
 from .journal import Journal
-from .plan import Sizing
 from .records import EventLog, Record
 from .report.notes import Notes
 from .run import Run
+from .sizing import Sizing
 from .study import Study
 from .task import Task
 from .workbench import Bench

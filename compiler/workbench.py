@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..signatures.candidate import Candidate
 from ..signatures.canonical import JSON, canonical, digest
-from ..signatures.errors import BudgetSpent, CacheError, LMError, SchemaError
+from ..signatures.errors import BudgetSpent, LMError, SchemaError
 from ..signatures.example import Example
 from ..teleprompters.asking import MAX_LENGTH
 from ..teleprompters.base import Likelihood, Messages, Origin, Outcome, Remaining, Score, Spend
@@ -27,9 +27,10 @@ from .evaluate import Evaluator, Job
 from .execution import check_encoder
 from .likelihood import Likelihoods, label_distribution, label_logprobs
 from .lm.encoders import encoder_of
-from .lm.failures import AttemptFailure, ContentRefused, ContextOverflow
+from .lm.failures import AttemptFailure
 from .lm.request import Reply, Request
 from .records import EventLog, Record
+from .sampling import Samples
 
 if TYPE_CHECKING:
     from .lm import LM
@@ -71,15 +72,14 @@ class Bench:
     _recorded: set[str] = field(default_factory=set)
     _rejected: dict[str, str] = field(default_factory=dict)
     _too_long: set[str] = field(default_factory=set)
-    _draws: Counter[str] = field(default_factory=Counter)
-    # What the optimizer LM gives in one call is found out when first asked: the most samples, and too many.
-    _given_at_once: int = 1
-    _too_many: float = math.inf
     _seen_texts: dict[str, set[str]] = field(default_factory=dict)
     _likelihoods: dict[str, Likelihoods] = field(default_factory=dict)
     _embeddings: Embeddings | None = None
     _chosen: Candidate | None = None
     _lengths: dict[str, int] = field(default_factory=dict)  # of what is ranked, which happens often
+
+    def __post_init__(self) -> None:
+        self._samples = Samples(self.optimizer, self._send)
 
     # what is known
 
@@ -134,45 +134,7 @@ class Bench:
     ) -> list[list[str]]:
         self.events.write("ask", purpose=purpose, requests=len(requests), n=n)
         with self._spending(purpose):
-            return self._asked(requests, n, temperature=temperature, max_tokens=max_tokens)
-
-    def _asked(self, requests: Sequence[Messages], n: int, *, temperature: float, max_tokens: int) -> list[list[str]]:
-        texts: list[list[str]] = [[] for _ in requests]
-        while short := [i for i, drawn in enumerate(texts) if len(drawn) < n]:
-            at_once = n if n < self._too_many else self._given_at_once
-            unknown = at_once > self._given_at_once
-            # While it is unknown whether one call gives as many samples, one request finds out.
-            sizes = [(i, size) for i in short[: 1 if unknown else None] for size in _parts(n - len(texts[i]), at_once)]
-            try:
-                drawn = self._draw(
-                    [(requests[i], size) for i, size in sizes], temperature=temperature, max_tokens=max_tokens
-                )
-            except (LMError, CacheError):  # offline nobody knows that a server refused, for a refusal is no reply
-                if not unknown:
-                    raise
-                self._too_many = at_once  # a server may refuse n; whatever else was wrong shows without it too
-                continue
-            for (i, _), replies in zip(sizes, drawn, strict=True):
-                texts[i].extend(replies[: n - len(texts[i])])
-            if unknown and any(drawn[0]):
-                if len(drawn[0]) == at_once:
-                    self._given_at_once = at_once
-                else:
-                    self._too_many = 2  # it took n and gave fewer: it does not know what n is
-        return texts
-
-    def _draw(self, wanted: Sequence[tuple[Messages, int]], *, temperature: float, max_tokens: int) -> list[list[str]]:
-        requests = []
-        for messages, n in wanted:
-            base = self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens)
-            index = self._draws[base.key]
-            self._draws[base.key] += 1
-            sized = (
-                base if n == 1 else self.optimizer.chat(messages, temperature=temperature, max_tokens=max_tokens, n=n)
-            )
-            requests.append(sized.at(index))
-        replies = self._send(self.optimizer, requests)
-        return [_texts(reply, n) for reply, (_, n) in zip(replies, wanted, strict=True)]
+            return self._samples.of(requests, n, temperature=temperature, max_tokens=max_tokens)
 
     @contextmanager
     def _spending(self, purpose: str) -> Iterator[None]:
@@ -401,19 +363,6 @@ class Bench:
             written = self.folder / f"{name}.json.new"
             written.write_text(json.dumps(document, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
             written.replace(self.folder / f"{name}.json")
-
-
-def _texts(reply: Reply | AttemptFailure, n: int) -> list[str]:
-    if isinstance(reply, ContentRefused | ContextOverflow):
-        return [""] * n  # nothing to read in it; the search counts it among the proposals it could not read
-    if isinstance(reply, AttemptFailure):
-        raise LMError(str(reply))
-    return reply.texts
-
-
-def _parts(samples: int, most: int) -> list[int]:
-    """How many samples each call asks for."""
-    return [most] * (samples // most) + [samples % most] * (samples % most > 0)
 
 
 def role_of(candidate: Candidate) -> str:

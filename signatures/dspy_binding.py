@@ -234,13 +234,19 @@ def _plain(leaf: Predict, part: Part) -> Predict | None:
     signature = leaf.signature.with_instructions(prompt.instruction)
     demos = [dspy.Example(demo.values) for demo in prompt.demos]
     sample = {field.name: "-" for field in prompt.schema.inputs}
-    if ChatAdapter().format(signature, demos, sample) != prompt.template.render(sample):
+    if chat_messages(signature, demos, sample) != prompt.template.render(sample):
         return None
     plain: Predict = copy.deepcopy(leaf)
     plain.signature, plain.demos = signature, demos
     kept = {name: value for name, value in leaf.config.items() if name not in OWN_SETTINGS}
     plain.config = {**kept, **part.settings.params}
     return plain
+
+
+def chat_messages(signature: Any, demos: Sequence[dspy.Example], inputs: Mapping[str, str]) -> list[dict[str, JSON]]:
+    """The messages that dspy itself sends: those of ChatAdapter, its default."""
+    messages: list[dict[str, JSON]] = ChatAdapter().format(signature, list(demos), dict(inputs))
+    return messages
 
 
 # LMs lent to the user's code

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dspy import ChainOfThought, Example, InputField, Module, OutputField, Predict, Prediction, Signature
+from dspy import __version__ as dspy_version
+from dspy.teleprompt import Teleprompter as DSPyTeleprompter
 
 from .dspy_binding import (
     BoundPredict,
@@ -10,6 +12,7 @@ from .dspy_binding import (
     Caller,
     bind,
     carried,
+    chat_messages,
     configured_lm,
     metric_context,
     metric_trace,
@@ -27,6 +30,7 @@ __all__ = [
     "Called",
     "Caller",
     "ChainOfThought",
+    "DSPyTeleprompter",
     "Example",
     "InputField",
     "Module",
@@ -37,7 +41,9 @@ __all__ = [
     "Signature",
     "bind",
     "carried",
+    "chat_messages",
     "configured_lm",
+    "dspy_version",
     "metric_context",
     "metric_trace",
     "prediction_to_json",

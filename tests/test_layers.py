@@ -11,9 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_FOLDERS = ("compiler", "signatures", "teleprompters", "testing")
-MAY_IMPORT_DSPY = re.compile(
-    r"signatures/(dspy_\w+|pipeline)\.py|compiler/(lm/dspy_\w+|as_dspy|to_dspy|export/dspy)\.py"
-)
+MAY_IMPORT_DSPY = re.compile(r"signatures/(dspy_\w+|pipeline)\.py|compiler/lm/dspy_engine\.py")
 PROMPT = re.compile(r"burnish\.signatures\.(formats\b|prompt$|rules$)")
 
 
@@ -22,20 +20,11 @@ def sources() -> list[str]:
     return ["__init__.py", *sorted(str(path.relative_to(ROOT)) for path in paths)]
 
 
-def imports(source: str, for_types: bool = True) -> Iterator[str]:
-    """Every module that a file imports anywhere, with relative imports written out from the package's root.
-
-    for_types: whether those count that only a type checker reads.
-    """
+def imports(source: str) -> Iterator[str]:
+    """Every module that a file imports anywhere, with relative imports written out from the package's root."""
     package = ["burnish", *Path(source).parent.parts]
     tree = ast.parse((ROOT / source).read_text(encoding="utf-8"), source)
-    skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not for_types:
-            skipped.update(node.body)
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -45,9 +34,8 @@ def imports(source: str, for_types: bool = True) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def imported(source: str, *modules: str, for_types: bool = True) -> list[str]:
-    names = imports(source, for_types)
-    return [name for name in names if any(name == m or name.startswith(m + ".") for m in modules)]
+def imported(source: str, *modules: str) -> list[str]:
+    return [name for name in imports(source) if any(name == m or name.startswith(m + ".") for m in modules)]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +81,7 @@ def test_the_package_imports_itself_relatively() -> None:
 
 
 def test_dspy_is_imported_only_where_dspy_is_met() -> None:
-    met = [source for source in sources() if imported(source, "dspy", "litellm", for_types=False)]
+    met = [source for source in sources() if imported(source, "dspy", "litellm")]
     assert [source for source in met if not MAY_IMPORT_DSPY.fullmatch(source)] == []
 
 

@@ -28,12 +28,12 @@ def to_dspy_state(document: Mapping[str, JSON], paths: Sequence[str], leave_out:
             f"A dspy state holds all predictors of a program ({', '.join(map(repr, candidate.predictors))}): leave "
             "out --predictor."
         )
-    import dspy
+    from ...signatures.dspy_bridge import dspy_version
 
     states = {path: _state(path, candidate[path]) for path in paths}
     state = states["self"] if list(states) == ["self"] else states
     about = {"program": document["digest"], "model": document["lm"]["model"], "notes": list(_NOTES)}
-    metadata = {"dependency_versions": {"dspy": dspy.__version__}, "burnish": about}
+    metadata = {"dependency_versions": {"dspy": dspy_version}, "burnish": about}
     return json_text({**state, "metadata": metadata}, indent=2) + "\n"
 
 
@@ -45,23 +45,20 @@ def _state(path: str, part: Part) -> dict[str, JSON]:
             "dspy.Module that sends what was compiled"
             f"{'' if prompt.format == 'chat' else _IN_CHAT}."
         )
-    import dspy
-    from dspy.adapters import ChatAdapter
-
-    from ...signatures.dspy_bridge import schema_of
+    from ...signatures.dspy_bridge import Example, Predict, chat_messages, dspy_version, schema_of
     from ..to_dspy import signature_of
 
     template, schema = prompt.template, prompt.schema
-    plain = dspy.Predict(signature_of(schema).with_instructions(prompt.instruction))
-    plain.demos = [dspy.Example(demo.values) for demo in prompt.demos]
+    plain = Predict(signature_of(schema).with_instructions(prompt.instruction))
+    plain.demos = [Example(demo.values) for demo in prompt.demos]
     names = [field.name for field in schema.inputs]
-    shown = ChatAdapter().format(plain.signature, plain.demos, dict.fromkeys(names, "-"))
+    shown = chat_messages(plain.signature, plain.demos, dict.fromkeys(names, "-"))
     expected = template.render(dict.fromkeys(names, "-"))
     # A signature that is rebuilt from the file may spell types in another way than the user's own, which will be used.
     around = schema_of(plain.signature) == schema
     if shown[1:-1] != expected[1:-1] or (around and shown != expected):
         raise FrozenError(
-            f"Predictor {path!r} cannot be exported to dspy: dspy {dspy.__version__} renders its demonstrations or its "
+            f"Predictor {path!r} cannot be exported to dspy: dspy {dspy_version} renders its demonstrations or its "
             "instruction in another way, for one because they hold [[ ## marks ## ]] that burnish disarms. Use "
             "CompiledProgram.load(FILE).to_dspy(), a dspy.Module that sends what was compiled."
         )

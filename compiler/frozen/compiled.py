@@ -25,9 +25,7 @@ from .document import (
 from .goldens import make_goldens
 
 if TYPE_CHECKING:
-    import dspy
-
-    from ...signatures.dspy_bridge import Program
+    from ...signatures.dspy_bridge import Module, Program
     from ..evidence import Verdict
     from ..lm import LM
     from ..runtime.predictors import Predictors
@@ -216,9 +214,7 @@ class CompiledProgram:
             self._predictors = Predictors(self._document, encoder=self.live_encoder)
         return self._predictors.to_messages(step, inputs)
 
-    def to_dspy(
-        self, program: object | None = None, lm: object | None = None, encoder: object | None = None
-    ) -> dspy.Module:
+    def to_dspy(self, program: object | None = None, lm: object | None = None, encoder: object | None = None) -> Module:
         """The program as a `dspy.Module`.
 
         A predictor whose prompt dspy itself renders to the same messages becomes a plain `dspy.Predict` with the

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from functools import lru_cache, partial
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ...signatures.canonical import JSON, canonical, digest
-from ...signatures.errors import CacheError, LMError, RunError
+from ...signatures.errors import CacheError, LMError
 from .cache import ReplyCache
 from .connection import Asked, Connection
 from .failures import AttemptFailure, ContentRefused, ContextOverflow, Failure, MaybeBilled, Permanent, Unbilled
+from .flight import Flight, interrupted
 from .keylock import KeyLocks, open_key_locks
 from .meter import ClientStats, Ending, Meter, Uncounted
 from .pace import Gate, Lane
@@ -28,26 +29,10 @@ from .writer import GroupWriter
 
 CONCURRENCY = 64
 GRACE_SECONDS = 10.0  # what `stop` gives the attempts in flight to land
-_INTERRUPTED = "Interrupted: nothing more is sent. Everything paid for is in the cache: run again to go on."
 _FIRST_POLL, _LAST_POLL = 0.002, 0.05  # seconds between looks at a lock that another process holds
 
 Job: TypeAlias = tuple[Asked, Request]
 _T = TypeVar("_T")
-
-
-class _Flight:
-    """One request on its way, and how many wait for it."""
-
-    __slots__ = ("abandoned", "bound", "lm", "request", "stage", "task", "waiting")
-
-    def __init__(self, lm: Asked, request: Request) -> None:
-        self.lm = lm
-        self.request = request
-        self.bound = lm.bound(request)
-        self.waiting = 0
-        self.abandoned = False
-        self.stage: Literal["ground", "air", "landing"] = "ground"
-        self.task: asyncio.Task[Reply | Failure]
 
 
 class Client:
@@ -93,7 +78,7 @@ class Client:
         self._gate = Gate(self.meter.flight_limit)
         self._lanes: dict[Connection, Lane] = {}
         self._transports: dict[Connection, asyncio.Future[Transport]] = {}
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
 
     # sending
 
@@ -179,7 +164,7 @@ class Client:
         with self._starting:
             if self._stopped:
                 work.close()
-                raise RunError(_INTERRUPTED)
+                raise interrupted()
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._writer = GroupWriter(self.cache, self._loop)
@@ -217,7 +202,7 @@ class Client:
     async def _ground(self, grace: float) -> None:
         flights = list(self._flights.values())
         for flight in flights:
-            _abandon(flight)
+            flight.abandon()
         if flights:
             _, late = await asyncio.wait({flight.task for flight in flights}, timeout=grace)
             for flight in flights:
@@ -241,26 +226,26 @@ class Client:
             for flight in flights:
                 flight.waiting -= 1
                 if not flight.waiting and not flight.task.done():
-                    _abandon(flight)
+                    flight.abandon()
         landing = {flight.task for flight in flights if flight.abandoned}
         if landing:
             await asyncio.wait(landing)
         for flight in flights:  # an error comes before the flights that were cancelled because of it
             if flight.task.done() and not flight.task.cancelled() and (error := flight.task.exception()):
                 raise error
-        return [_landed(flight) for flight in flights]
+        return [flight.landed() for flight in flights]
 
-    def _board(self, lm: Asked, request: Request) -> _Flight:
+    def _board(self, lm: Asked, request: Request) -> Flight:
         flight = self._flights.get(request.key)
         if flight is None or flight.abandoned:
             before = flight.task if flight is not None else None
-            flight = self._flights[request.key] = _Flight(lm, request)
+            flight = self._flights[request.key] = Flight(lm, request)
             flight.task = asyncio.get_running_loop().create_task(self._fly(flight, before))
             flight.task.add_done_callback(partial(self._forget, flight))
         flight.waiting += 1
         return flight
 
-    def _forget(self, flight: _Flight, _: asyncio.Task[Reply | Failure]) -> None:
+    def _forget(self, flight: Flight, _: asyncio.Task[Reply | Failure]) -> None:
         if self._flights.get(flight.request.key) is flight:
             del self._flights[flight.request.key]
         if not flight.task.cancelled():
@@ -268,7 +253,7 @@ class Client:
 
     # one request
 
-    async def _fly(self, flight: _Flight, before: asyncio.Task[Reply | Failure] | None) -> Reply | Failure:
+    async def _fly(self, flight: Flight, before: asyncio.Task[Reply | Failure] | None) -> Reply | Failure:
         if before is not None:
             await asyncio.wait({before})  # an abandoned attempt at the same request, still in the air
         key = flight.request.key
@@ -297,7 +282,7 @@ class Client:
                 self._gate.leave(lane)
             self._note_failure(last, lane, cut)
             if flight.abandoned:
-                raise RunError(_INTERRUPTED)
+                raise interrupted()
             delay = patience.next_delay(last)
             self.stats.retries += 1
             await self._sleep(delay)
@@ -308,9 +293,9 @@ class Client:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_POLL)
 
-    async def _attempt(self, flight: _Flight, transport: Transport, lane: Lane) -> Reply:
+    async def _attempt(self, flight: Flight, transport: Transport, lane: Lane) -> Reply:
         if self._stopped:
-            raise RunError(_INTERRUPTED)
+            raise interrupted()
         request, key, bound = flight.request, flight.request.key, flight.bound
         self.meter.begin(key, bound)
         self.stats.sent += 1
@@ -379,19 +364,6 @@ def _opened(connection: Connection) -> Future[Transport]:
 
     threading.Thread(target=work, name="burnish-open", daemon=True).start()
     return opening
-
-
-def _abandon(flight: _Flight) -> None:
-    """Nobody waits for it any more: it lands if it is in the air, and does not start if it is not."""
-    flight.abandoned = True
-    if flight.stage == "ground":
-        flight.task.cancel()
-
-
-def _landed(flight: _Flight) -> Reply | Failure:
-    if flight.task.cancelled():
-        raise RunError(_INTERRUPTED)
-    return flight.task.result()
 
 
 def _delivered(result: Reply | Failure) -> Reply:

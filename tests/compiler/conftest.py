@@ -1,4 +1,4 @@
-"""Compiled programs that a test can build in one line, without dspy and without a search."""
+"""Compiled programs that a test can build in one line, without dspy and without a search; and a real bench."""
 
 from __future__ import annotations
 
@@ -179,3 +179,41 @@ def resealed():
         return document_text(sealed).encode("utf-8", "surrogatepass")
 
     return bytes_of
+
+
+@pytest.fixture
+def on_bench(program, reviews, reviewer, tmp_path):
+    """Runs a function of a real bench inside a compile, and returns the compiled program and what the function gave."""
+    import burnish as b
+    from burnish.teleprompters.base import Forecast
+
+    runs = iter(range(100))
+
+    def run(search, lm=None, rows=90, budget=None, skill=lambda prompt: 0.7, preference=None, **arguments):
+        given = []
+
+        class Searching(b.Teleprompter):
+            def preference(self, score):
+                return preference(score) if preference else super().preference(score)
+
+            def search(self, bench):
+                given.append(search(bench))
+                yield from ()
+
+            def forecast(self, sizes):
+                return Forecast(0, 0, "as the test says")
+
+        compiled = b.compile(
+            arguments.pop("program", program),
+            trainset=arguments.pop("trainset", None) or reviews(rows),
+            metric=arguments.pop("metric", b.exact_match("label")),
+            lm=lm or reviewer(skill),
+            teleprompter=Searching(),
+            budget=budget or b.Budget(calls=600),
+            run_dir=tmp_path / f"run{next(runs)}",
+            progress=False,
+            **arguments,
+        )
+        return compiled, (given[0] if given else None)
+
+    return run

@@ -1,4 +1,4 @@
-"""What a teleprompter may rely on: draws that differ, paired scores, records, and an end that nothing swallows."""
+"""What a teleprompter may rely on: paired scores, records, and an end that nothing swallows."""
 
 from __future__ import annotations
 
@@ -8,103 +8,12 @@ import re
 import pytest
 
 import burnish as b
-from burnish.compiler.lm.failures import ContentRefused, ContextOverflow, Permanent
+from burnish.compiler.lm.failures import ContextOverflow
 from burnish.signatures.errors import BudgetSpent
-from burnish.teleprompters.base import Forecast, Origin, Step
+from burnish.teleprompters.base import Origin, Step
 from burnish.testing import ScriptedLM
 
-
-@pytest.fixture
-def on_bench(program, reviews, reviewer, tmp_path):
-    """Runs a function of a real bench inside a compile, and returns the compiled program and what the function gave."""
-    runs = iter(range(100))
-
-    def run(search, lm=None, rows=90, budget=None, skill=lambda prompt: 0.7, preference=None, **arguments):
-        given = []
-
-        class Searching(b.Teleprompter):
-            def preference(self, score):
-                return preference(score) if preference else super().preference(score)
-
-            def search(self, bench):
-                given.append(search(bench))
-                yield from ()
-
-            def forecast(self, sizes):
-                return Forecast(0, 0, "as the test says")
-
-        compiled = b.compile(
-            arguments.pop("program", program),
-            trainset=arguments.pop("trainset", None) or reviews(rows),
-            metric=arguments.pop("metric", b.exact_match("label")),
-            lm=lm or reviewer(skill),
-            teleprompter=Searching(),
-            budget=budget or b.Budget(calls=600),
-            run_dir=tmp_path / f"run{next(runs)}",
-            progress=False,
-            **arguments,
-        )
-        return compiled, (given[0] if given else None)
-
-    return run
-
-
-def numbered():
-    """An LM that answers every request differently by its seed, and says how often it was asked."""
-    return ScriptedLM(lambda messages, body: f"sample {body.get('seed')}", model="writer")
-
-
 QUESTION = [{"role": "user", "content": "Write an instruction."}]
-
-
-def test_eight_draws_of_one_request_are_eight_requests_and_eight_others_next_time(on_bench):
-    writer = numbered()
-    _, (first, second) = on_bench(
-        lambda bench: (bench.ask([QUESTION] * 8, purpose="test"), bench.ask([QUESTION] * 8, purpose="test")),
-        optimizer_lm=writer,
-    )
-    texts = [text for replies in (*first, *second) for text in replies]
-    assert len(set(texts)) == 16
-    assert len(writer.calls) == 16
-
-
-def test_a_server_that_answers_n_is_asked_once_and_one_that_does_not_is_asked_n_times(on_bench):
-    able = ScriptedLM(lambda messages, body: [f"{i}" for i in range(body.get("n") or 1)], model="able")
-    _, (drawn,) = on_bench(lambda bench: bench.ask([QUESTION], n=5, purpose="test"), optimizer_lm=able)
-    assert (drawn, len(able.calls)) == (["0", "1", "2", "3", "4"], 1)
-    unable = ScriptedLM(lambda messages, body: [f"sample {body.get('seed')}"], model="unable")
-    _, (drawn,) = on_bench(lambda bench: bench.ask([QUESTION], n=5, purpose="test"), optimizer_lm=unable)
-    assert len(set(drawn)) == 5
-    assert len(unable.calls) == 5, "one call found out, four more made up for it"
-
-
-def test_a_run_on_a_server_that_refuses_n_can_be_repeated_offline(on_bench, monkeypatch):
-    def refusing(messages, body):
-        return Permanent("n is not supported") if (body.get("n") or 1) > 1 else f"sample {body.get('seed')}"
-
-    writer = ScriptedLM(refusing, model="refusing")
-    asked = on_bench(lambda bench: bench.ask([QUESTION], n=3, purpose="test"), optimizer_lm=writer)[1]
-    monkeypatch.setenv("BURNISH_OFFLINE", "1")
-    assert on_bench(lambda bench: bench.ask([QUESTION], n=3, purpose="test"), optimizer_lm=writer)[1] == asked
-
-
-def test_a_server_that_gives_four_samples_at_once_gives_five_in_two_calls_and_not_an_error(on_bench):
-    def four(messages, body):
-        n = body.get("n") or 1
-        return Permanent("n must be at most 4") if n > 4 else [f"{body.get('seed')} {i}" for i in range(n)]
-
-    writer = ScriptedLM(four, model="four")
-    _, drawn = on_bench(
-        lambda bench: [bench.ask([QUESTION], n=n, purpose="test")[0] for n in (3, 5, 4)], optimizer_lm=writer
-    )
-    assert [len(set(texts)) for texts in drawn] == [3, 5, 4]
-    assert [call.get("n", 1) for call in writer.calls] == [3, 5, 3, 2, 4]
-
-
-def test_a_refused_request_to_the_optimizer_gives_an_empty_text_and_not_an_end(on_bench):
-    writer = ScriptedLM(lambda messages, body: ContentRefused("filtered"), model="writer")
-    _, drawn = on_bench(lambda bench: bench.ask([QUESTION], purpose="test"), optimizer_lm=writer)
-    assert drawn == [[""]]
 
 
 def test_scores_of_two_candidates_are_paired_and_memoised(on_bench, reviewer):

@@ -1,187 +1,42 @@
-"""Every error says what happened, where, and what to do: each class as a user meets it, and every place that raises.
-
-docs/errors.md lists what is provoked here, with the messages as they come: `python tests/test_errors.py` writes it.
-"""
+"""Each class of error as a user meets it: what provokes it, and what its message has to say."""
 
 from __future__ import annotations
 
-import ast
-import json
-import os
-import re
-import tempfile
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 import burnish as b
 from burnish.signatures.errors import NoLogprobs
-from burnish.testing import ScriptedLM, ScriptedServer, ScriptedStatus
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "errors.md"
-PACKAGES = ("compiler", "signatures", "teleprompters", "testing")
-
-
-class Review(b.Signature):
-    """Classify the sentiment of a movie review."""
-
-    review: str = b.InputField()
-    label: Literal["positive", "negative"] = b.OutputField()
-
-
-class Gist(b.Signature):
-    """Say it in a few words."""
-
-    review: str = b.InputField()
-    gist: str = b.OutputField()
-
-
-class Counted(b.Signature):
-    """Count."""
-
-    gist: int = b.InputField()
-    label: str = b.OutputField()
-
-
-class Nothing(b.Signature):
-    """Say nothing."""
-
-    review: str = b.InputField()
-
-
-class Empty(b.Module):
-    def forward(self, review):
-        return b.Predict(Review)(review=review)
-
-
-class Text(b.Module):
-    """Returns the text of an answer where dspy wants a prediction."""
-
-    def __init__(self):
-        super().__init__()
-        self.classify = b.Predict(Review, format="plain")
-
-    def forward(self, review):
-        return self.classify(review=review).label
-
-
-class Twice(b.Module):
-    """Asks a second time about some reviews, which no budget was told of."""
-
-    def __init__(self):
-        super().__init__()
-        self.classify = b.Predict(Review, format="plain")
-
-    def forward(self, review):
-        for again in range(5 if review[-2] in "13579" else 0):
-            self.classify(review=f"{review} {again}")
-        return self.classify(review=review)
-
-
-ROWS = [{"review": f"Review {n}.", "label": ("positive", "negative")[n % 2]} for n in range(60)]
-LABEL = b.exact_match("label")
-
-
-def lm(**options) -> ScriptedLM:
-    return ScriptedLM(lambda messages, body: "positive", **options)
-
-
-def compile_(program=None, rows=ROWS, metric=LABEL, **changed):
-    given = {"lm": lm(), "teleprompter": b.RandomDemos(), "budget": b.Budget(calls=200), "progress": False, **changed}
-    rows = b.load_examples(rows, inputs=["review"]) if isinstance(rows, list) else rows
-    return b.compile(program or b.Predict(Review, format="plain"), trainset=rows, metric=metric, **given)
-
-
-def file(name: str, text: str) -> str:
-    Path(name).write_text(text, encoding="utf-8")
-    return name
-
-
-def saved(**changed) -> str:
-    return str(compile_(**changed).save("sentiment.json"))
-
-
-def damaged(change: Callable[[dict], object]) -> str:
-    """A file in which something was changed by hand."""
-    document = json.loads(Path(saved()).read_text("utf-8"))
-    change(document)
-    return file("sentiment.json", json.dumps(document))
-
-
-def refused(status: int, message: str):
-    """Compiles against a server that answers nothing else."""
-    answer = ScriptedStatus(status, {"error": {"message": message}})
-    with ScriptedServer(lambda messages, body: answer) as server:
-        model = b.LM("my-model", base_url=server.base_url, api_key="k")
-        return compile_(lm=model)
-
-
-def offline():
-    os.environ["BURNISH_OFFLINE"] = "1"
-    try:
-        compile_(lm=lm(model="never-asked"))
-    finally:
-        os.environ["BURNISH_OFFLINE"] = ""
-
-
-def with_cache_in(place: str):
-    kept = os.environ["BURNISH_CACHE_DIR"]
-    os.environ["BURNISH_CACHE_DIR"] = place
-    try:
-        compile_()
-    finally:
-        os.environ["BURNISH_CACHE_DIR"] = kept
-
-
-def in_folder_of_another_run():
-    compile_(run_dir="run")
-    compile_(run_dir="run", seed=5)
-
-
-def without_logprobs():
-    """A server that knows chat alone."""
-    from burnish.teleprompters.demonstrations import Perplexity
-
-    with ScriptedServer(lambda messages, body: "positive") as server:
-        model = b.LM("my-model", base_url=server.base_url, api_key="k")
-        return compile_(lm=model, teleprompter=b.Demonstrations(select=Perplexity()))
-
-
-def own_lm():
-    import dspy
-
-    program = b.Predict(Review)
-    program.lm = dspy.LM("openai/gpt-4o-mini", api_key="k")
-    return compile_(program)
-
-
-def broken(example, prediction, trace=None):
-    return example.stars > 3
-
-
-def seven(example, prediction, trace=None):
-    return 7
-
-
-def half(example):
-    return 1
-
-
-def picture():
-    import dspy
-
-    class Picture(b.Signature):
-        """Classify the picture."""
-
-        review: dspy.Image = b.InputField()
-        label: str = b.OutputField()
-
-    return b.Predict(Picture)
+from .programs import (
+    ROWS,
+    Counted,
+    Empty,
+    Gist,
+    Nothing,
+    Review,
+    Text,
+    Twice,
+    broken,
+    compile_,
+    damaged,
+    file,
+    half,
+    in_folder_of_another_run,
+    lm,
+    nearest,
+    offline,
+    own_lm,
+    picture,
+    refused,
+    saved,
+    seven,
+    with_cache_in,
+    without_logprobs,
+)
 
 
 @dataclass(frozen=True)
@@ -193,12 +48,6 @@ class Case:
     run: Callable[[], object]
     names: tuple[str, ...]
     remedy: str
-
-
-def nearest():
-    from burnish.teleprompters.demonstrations import Nearest
-
-    return compile_(teleprompter=b.Demonstrations(select=Nearest("encoder")))
 
 
 CASES = [
@@ -523,8 +372,6 @@ CASES = [
     Case(b.BurnishError, "Nothing at a time", lambda: compile_(concurrency=0), ("concurrency=0",), "Leave it out"),
     Case(b.BurnishError, "A gain in points", lambda: compile_(min_gain=5), ("min_gain=5",), "Give 0.02"),
 ]
-
-
 INTERNAL = {
     "Refused": "raised while a file is checked, and told as the FrozenError of the file",
     "RowFailure": "what one row ended with: counted, and shown with the row",
@@ -542,193 +389,3 @@ def message_of(case: Case) -> str:
         case.run()
     assert type(caught.value) is case.error
     return in_home(str(caught.value))
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_the_message_says_what_and_where_and_what_to_do(case):
-    message = message_of(case)
-    for name in (*case.names, case.remedy):
-        assert name in message, message
-    assert message[0] not in " \n"
-    assert message[-1] in ".)'"
-    assert len(message) < 700
-
-
-def error_classes() -> list[str]:
-    """The names of all classes of error in the package."""
-    bases = {}
-    for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                bases[node.name] = {name_of(base) for base in node.bases}
-    known = ["BurnishError", "BudgetSpent"]
-    for each in known:
-        known += [name for name, those in bases.items() if each in those]
-    return known
-
-
-def modules() -> list[Path]:
-    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-
-
-def test_every_class_is_provoked_here_or_never_reaches_a_user():
-    provoked = {case.error.__name__ for case in CASES} | {"BudgetSpent"}
-    assert set(error_classes()) - provoked == set(INTERNAL)
-
-
-def test_a_spent_budget_passes_through_code_that_catches_every_exception():
-    assert not issubclass(b.BudgetSpent, Exception)
-
-
-def test_the_command_line_says_an_error_in_one_message_and_returns_1(capsys):
-    from burnish.compiler.cli import main
-
-    assert main(["show", "none.json"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    reason = "none.json cannot be read: No such file or directory."
-    assert said.err == f"burnish: {reason} Give the path that compiled.save(path) wrote.\n"
-
-
-# Every place that raises
-
-WHOLE_MESSAGES = ("str(reply)", "said", "refusal")  # expressions that hold one that was made elsewhere
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where an error is made, and the literal words of its message; {...} stands for values."""
-
-    place: str
-    error: str
-    text: str
-    passed_on: bool
-
-
-def words(node: ast.expr, module: ast.Module) -> str:
-    """The literal text of an expression, also where a constant or a function of the module gives it."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(
-            part.value if isinstance(part, ast.Constant) else " {} " + words(part.value, module) for part in node.values
-        )
-    if isinstance(node, ast.BinOp | ast.Subscript | ast.IfExp | ast.BoolOp):
-        return " ".join(words(part, module) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
-    if isinstance(node, ast.Name):
-        given = [
-            each.value
-            for each in ast.walk(module)
-            if isinstance(each, ast.Assign) and name_of(each.targets[0]) == node.id
-        ]
-        return " ".join(strings(value) for value in given)
-    if isinstance(node, ast.Call):
-        if name_of(node.func) in ("rstrip", "format", "get"):
-            return words(node.func.value, module)
-        made = [
-            each for each in ast.walk(module) if isinstance(each, ast.FunctionDef) and each.name == name_of(node.func)
-        ]
-        return " ".join(strings(each) for each in made)
-    return ""
-
-
-def strings(node: ast.AST) -> str:
-    return " ".join(
-        each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)
-    )
-
-
-def name_of(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
-
-
-def sites() -> list[Site]:
-    classes = error_classes()
-    found = []
-    for path in modules():
-        known = [*classes, "refuse"] if path.name in ("examples.py", "example_sources.py") else classes
-        module = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(module):
-            if isinstance(node, ast.Call) and name_of(node.func) in known:
-                place = f"{path.relative_to(ROOT)}:{node.lineno}"
-                text = " ".join(words(each, module) for each in node.args)
-                passed_on = bool(node.args) and ast.unparse(node.args[-1]) in WHOLE_MESSAGES
-                found.append(Site(place, name_of(node.func), text, passed_on))
-    return found
-
-
-# A word of advice, or the list of what there is. "{}": advice of the error that the message passes on.
-ADVICE = re.compile(
-    r"\b(add|assign|build|calibrate|call|catch|change|check|choose|clean|compile|configure|create|declare|embed|end|"
-    r"fetch|fix|free|give|install|keep|known|needs steps|leave|load|lower|make|mend|move|name|pass|put|rename|return|"
-    r"run|save|say|set|shorten|sign|start|take|turn|unset|use|wait|write|substitute|it has|it gives|it takes|takes|"
-    r"instead|such as|as in|pip install)\b",
-    re.IGNORECASE,
-)
-PASSED_ON = (  # these put a place before, or a promise behind, the message of another error or refusal
-    "compiler/lm/cache.py",
-    "compiler/runtime/program.py",
-    "compiler/task.py",
-    "signatures/dspy_program.py",
-    "signatures/example_sources.py",
-    "signatures/examples.py",
-)
-NEEDS_NO_ADVICE = {
-    "ReplyError",  # read by the LM on a re-ask: what was expected is all it needs
-    *INTERNAL,
-    "BudgetSpent",
-}
-
-
-def test_no_place_raises_without_words():
-    bare = [site for site in sites() if len(site.text) < 12 and not site.passed_on and site.error not in INTERNAL]
-    assert [site for site in bare if site.error not in ("BudgetSpent", "ReplyError")] == []
-
-
-def test_every_place_says_what_to_do():
-    silent = [
-        site
-        for site in sites()
-        if site.error not in NEEDS_NO_ADVICE and not site.passed_on and not ADVICE.search(site.text)
-    ]
-    assert [site for site in silent if not (site.place.startswith(PASSED_ON) and "{}" in site.text)] == []
-
-
-# The page
-
-
-def examples(name: str) -> str:
-    """What the page shows of a class: each way it is provoked here, and its message."""
-    shown = []
-    for case in CASES:
-        if case.error.__name__ == name:
-            message = textwrap.indent(message_of(case), "    ")
-            shown.append(f"{case.title}:\n\n{message}\n")
-    return "\n".join(shown)
-
-
-def page() -> str:
-    """docs/errors.md with the examples of today between its marks."""
-
-    def fresh(match: re.Match[str]) -> str:
-        return f"<!-- {match[1]}: from tests/test_errors.py -->\n\n{examples(match[1])}\n<!-- end -->"
-
-    text = PAGE.read_text(encoding="utf-8")
-    return re.sub(r"<!-- (\w+): from tests/test_errors.py -->.*?<!-- end -->", fresh, text, flags=re.DOTALL)
-
-
-def test_the_page_of_errors_lists_every_class_with_messages_as_they_are():
-    written = PAGE.read_text(encoding="utf-8")
-    assert [name for name in error_classes() if name not in INTERNAL and f"\n## {name}\n" not in written] == []
-    assert written == page(), "run `python tests/test_errors.py`"
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        os.environ["BURNISH_CACHE_DIR"] = str(Path(folder, "cache"))
-        PAGE.write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
