@@ -26,6 +26,7 @@ from .workbench import fingerprint
 
 if TYPE_CHECKING:
     from .lm import LM, Client
+    from .lm.watched import Watch
     from .metrics import Metric
 
 Outlook: TypeAlias = Literal["drifted", "steady", "unclear"]
@@ -142,11 +143,13 @@ def recheck(
     calls: int | None = None,
     margin: float = MARGIN,
     keep: Path | None = None,
+    watch: Watch | None = None,
 ) -> Recheck:
     """Asks the model anew on all rows that `calls` pays for, and compares with the score in the file.
 
     No reply comes from the user's reply cache, and none goes there: replies are kept in the folder `keep`, where a
     stopped recheck goes on (None: a temporary one). calls: attempts are never more than these.
+    watch: told of each new reply.
     Where the rows are the held-out rows of the compile and the reply cache still has its replies, the comparison is
     paired. Raises BudgetError, ExampleError or FrozenError before any call where nothing can be compared.
     """
@@ -156,6 +159,7 @@ def recheck(
     with ExitStack() as opened:
         folder = keep or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="burnish-recheck-")))
         client = _client(opened, folder, concurrency, limit)
+        client.watch = watch
         now = score_document(document, chosen, metric, client, lm, program, encoder)
     before = None
     if len(chosen) == len(rows) == then.rows and _are_held_out(document, rows):
@@ -164,13 +168,16 @@ def recheck(
     unusable = None
     if then.failed is not None:
         unusable = compare_shares(min(then.failed, then.rows), then.rows, now.failed, len(chosen))
-    outlook, reason = judge(change, margin)
+    outlook, reason = judge(change, margin, paired)
     left_out = len(rows) - len(chosen)
     return Recheck(change, unusable, outlook, reason, margin, then.on, paired, left_out, limit.sent)
 
 
-def judge(change: Change, margin: float = MARGIN) -> tuple[Outlook, str]:
-    """What a change means, with the reason in words. margin: the drop that is worth a compile."""
+def judge(change: Change, margin: float = MARGIN, paired: bool = False) -> tuple[Outlook, str]:
+    """What a change means, with the reason in words, and what to do where nothing is shown.
+
+    margin: the drop that is worth a compile. paired: whether the rows are the held-out ones of the compile.
+    """
     low, high = change.interval
     points = f"{100 * margin:g} points"
     if low > -margin:
@@ -178,9 +185,22 @@ def judge(change: Change, margin: float = MARGIN) -> tuple[Outlook, str]:
         return "steady", f"a drop of {points} is ruled out{small}. No recompile is due."
     if high < 0:
         return "drifted", f"the score has dropped, by {-100 * high:.1f} to {-100 * low:.1f} points. A recompile is due."
+    still = f"{change.rows_now} rows neither show a drop nor rule out one of {points}, but one of {-100 * low:.1f}."
+    return "unclear", f"{still} {_what_would_tell(change, margin, paired)}"
+
+
+def _what_would_tell(change: Change, margin: float, paired: bool) -> str:
+    wider = "allow a wider --margin, or compile again with more held-out rows"
+    if paired:
+        return f"There are no more held-out rows to ask: {wider}."
     more = _more_rows(change, margin)
-    told = "more rows alone would not" if more is None else f"about {more} more rows would"
-    return "unclear", f"{change.rows_now} rows neither show a drop nor rule out one of {points}; {told}."
+    if more is not None:
+        return f"About {more} more rows would rule it out, if the model is as it was; or {wider}."
+    return (
+        f"More rows now would not help, as the score then is of {change.rows_then} rows: recheck on the compile's "
+        f"held-out rows themselves, which are compared row by row while the reply cache has what was answered then; "
+        f"or {wider}."
+    )
 
 
 def _more_rows(change: Change, margin: float) -> int | None:

@@ -20,7 +20,7 @@ WIDTH = 160  # of one value of a demonstration, before it is shortened
 
 def show(document: Mapping[str, JSON]) -> str:
     """Verdict, what each part brought, each predictor's instruction, demonstrations and settings, and provenance."""
-    lines = [*report_lines(document), ""]
+    lines = [*report_lines(document), *_notes(document["evidence"]), ""]
     lines.append(f"model: {model_text(document['lm'])}")
     for path, predictor in document["predictors"].items():
         lines += ["", *predictor_lines(path, predictor)]
@@ -43,6 +43,12 @@ def report_lines(document: Mapping[str, JSON]) -> list[str]:
             f"The evidence of the file is not as this version of burnish writes it: {error!r}. "
             "Load it with the version that wrote it."
         ) from None
+
+
+def _notes(evidence: Mapping[str, JSON]) -> list[str]:
+    """What the compile had to say of its rows and budget; what stands beside the verdict is not said again."""
+    notes = [note for note in evidence.get("notes", []) if not note.startswith(ONE_ANSWER)]
+    return ["notes:", *(f"  {note}" for note in notes)] if notes else []
 
 
 def _evidence(evidence: Mapping[str, JSON]) -> list[str]:

@@ -16,7 +16,7 @@ from .instruction_search import InstructionSearch, Purse, document_of, note_cuts
 from .prompt_agent_transition import CALLS, PromptAgentMetaPrompts, Transition
 from .prompt_agent_tree import Node, Planning, Tree
 from .reflection import CASE
-from .wording import counted, of_predictors
+from .wording import about, counted, of_predictors
 
 Strategy: TypeAlias = Literal["mcts", "beam", "greedy", "monte_carlo"]
 Choice: TypeAlias = Generator[Round, None, Node]  # the rounds, and in the end the prompt that comes out
@@ -254,7 +254,7 @@ class PromptAgent(InstructionSearch):
         return Forecast(
             asks=sizes.predictors * shape.expected * CALLS,
             executions=min(sizes.executions, sizes.predictors * executions),
-            summary=f"PromptAgent ({self.strategy}): about {counted(prompts, 'prompt')} for "
+            summary=f"PromptAgent ({self.strategy}): {about(prompts, 'prompt')} for "
             f"{of_predictors(sizes.predictors)}, {shape.width} to an expansion and at most "
             f"{counted(shape.depth, 'level')} deep, scored on {counted(shape.rows, 'row')} of dev{full}.",
             reply_tokens=self.writing.max_tokens,

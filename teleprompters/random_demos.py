@@ -16,7 +16,7 @@ from ..signatures.schema import Schema
 from .base import Forecast, Origin, Outcome, Round, Score, Sizes, Teleprompter, Workbench
 from .draws import draw, shuffled
 from .pairs import from_row, from_trace
-from .wording import counted
+from .wording import about, counted
 
 MOST_SETS = 64  # where the budget would allow more: the best of 64 random sets is hardly ever beaten by the next one
 BOOTSTRAP_SHARE = 4  # at most a quarter of what is left goes into traces, the rest into scoring
@@ -105,7 +105,7 @@ class RandomDemos(Teleprompter):
         return Forecast(
             asks=0,
             executions=executions,
-            summary=f"RandomDemos: about {counted(sets, 'set')} of {counted(self.demos, 'demonstration')} in up to "
+            summary=f"RandomDemos: {about(sets, 'set')} of {counted(self.demos, 'demonstration')} in up to "
             f"{counted(formats, 'format')}, each scored on {counted(sizes.dev, 'row')}; no optimizer calls.",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import json
@@ -139,7 +140,12 @@ def lm_of(model: str | None, base_url: str | None, params: list[str], price: str
 
     if model is None:
         if base_url or params or price:
-            raise LMError("--base-url, --param and --price describe a model: give its name with --lm MODEL.")
+            given = [
+                name for name, value in (("--base-url", base_url), ("--param", params), ("--price", price)) if value
+            ]
+            raise LMError(
+                f"{' and '.join(given)} without --lm: add --lm MODEL, the name that the server has for the model."
+            )
         return None
     settings = {}
     for text in params:
@@ -148,6 +154,21 @@ def lm_of(model: str | None, base_url: str | None, params: list[str], price: str
             raise LMError(f"--param {text!r} is not of the form name=value, such as max_tokens=64.")
         settings[name] = _value(value)
     return LM(model, base_url=base_url, price=_price(price), **settings)
+
+
+def lm_of_file(parsed: argparse.Namespace, path: str) -> LM | None:
+    """The LM of --lm; without it the one that a frozen file names, at --base-url; None where that is not given."""
+    model, price = parsed.lm, getattr(parsed, "price", None)
+    if model is None and parsed.base_url:
+        from ..frozen.document import read_document
+
+        model = read_document(path)["lm"]["model"]
+        if model.startswith("local/"):
+            raise LMError(
+                f"--base-url {parsed.base_url}: the model of {path}, {model}, runs in this process and has no "
+                "server. Name the server's model with --lm MODEL, or leave --base-url out."
+            )
+    return lm_of(model, parsed.base_url, parsed.param, price)
 
 
 def _price(text: str | None) -> Any:

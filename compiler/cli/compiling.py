@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ...signatures.errors import BurnishError
 from .arguments import TELEPROMPTERS, budget_of, lm_of, metric_named, named_object, rows_of, teleprompter_named
 from .options import ENCODER, METRIC, PROGRAM, command, json_option, lm_options, positive, print_json
+from .remedies import in_options
 
 if TYPE_CHECKING:
     from .options import Commands
 
 SHIP_REFUSED = 3
+EXIT_CODES = {SHIP_REFUSED: 'compile --fail-unless-ship, and the verdict is not "ship"'}
 
 
 def add(commands: Commands) -> None:
@@ -78,7 +80,7 @@ def plan(parsed: argparse.Namespace) -> int:
     from ..compile import plan as plan_compile
 
     planned = plan_compile(named_object(parsed.program, "program"), **_compile_arguments(parsed))
-    print_json(planned.to_json()) if parsed.json else print(planned)
+    print_json(planned.to_json()) if parsed.json else print(in_options(str(planned), vars(parsed)))
     return 0
 
 
@@ -94,7 +96,7 @@ def compile_program(parsed: argparse.Namespace) -> int:
         print_json({"file": parsed.output, "digest": compiled.digest, "verdict": verdict.to_json()})
     else:
         for line in compiled.report_lines:
-            print(line)
+            print(in_options(line, vars(parsed)))
         print(f"wrote {parsed.output}")
     return SHIP_REFUSED if parsed.fail_unless_ship and verdict.decision != "ship" else 0
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ...signatures.canonical import JSON
+from ...signatures.errors import BurnishError
+from .remedies import in_options
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # argparse has no public name for it
@@ -57,6 +60,10 @@ def file_options(parser: argparse.ArgumentParser, offline: bool = True) -> None:
     parser.add_argument("--concurrency", type=positive, default=8, metavar="N", help="calls in flight, default 8")
 
 
+def quiet_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="no plan and no progress line")
+
+
 def json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for a machine")
 
@@ -73,6 +80,10 @@ def fraction(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no share of the score range between 0 and 1, such as 0.02")
     return value
+
+
+def print_error(error: BurnishError, parsed: argparse.Namespace) -> None:
+    print(f"burnish: {in_options(str(error), vars(parsed))}", file=sys.stderr)
 
 
 def print_json(value: JSON) -> None:

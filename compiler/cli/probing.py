@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import budget_of, lm_of, metric_named, named_object, rows_of
-from .options import METRIC, command, file_options, json_option, positive, print_json
+from .arguments import budget_of, lm_of, lm_of_file, metric_named, named_object, rows_of
+from .options import METRIC, command, file_options, json_option, positive, print_json, quiet_option
 
 if TYPE_CHECKING:
     from .options import Commands
@@ -36,6 +36,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--budget", metavar="LIMIT", help="such as calls=1500, a hard limit (default: calls=2000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of rows, orders and labellings; default 0")
     file_options(parser)
+    quiet_option(parser)
     json_option(parser)
 
 
@@ -46,7 +47,7 @@ def probe(parsed: argparse.Namespace) -> int:
         parsed.file,
         rows_of(parsed.data, parsed.inputs),
         metric=metric_named(parsed.metric) if parsed.metric else None,
-        lm=lm_of(parsed.lm, parsed.base_url, parsed.param, parsed.price),
+        lm=lm_of_file(parsed, parsed.file),
         writer=lm_of(parsed.writer, parsed.writer and parsed.base_url, []),
         encoder=lm_of(parsed.encoder, parsed.encoder and parsed.base_url, []),
         program=named_object(parsed.program, "--program") if parsed.program else None,
@@ -56,6 +57,7 @@ def probe(parsed: argparse.Namespace) -> int:
         budget=budget_of(parsed.budget),
         seed=parsed.seed,
         concurrency=parsed.concurrency,
+        progress=not parsed.quiet,
     )
     print_json(report.to_json()) if parsed.json else print(report)
     return 0

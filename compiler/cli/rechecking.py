@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...signatures.errors import BudgetError
-from .arguments import budget_of, lm_of, metric_named, named_object, rows_of
-from .options import GATE, METRIC, command, file_options, fraction, json_option, print_json
+from .arguments import lm_of, lm_of_file, metric_named, named_object, rows_of
+from .asking import calls_of
+from .options import GATE, METRIC, command, file_options, fraction, json_option, print_json, quiet_option
+from .seen import warn_of_seen
 
 if TYPE_CHECKING:
     from .options import Commands
+
+EXIT_CODES = {GATE: "recheck --fail-if-drifted, and it has"}
 
 
 def add(commands: Commands) -> None:
@@ -41,12 +44,14 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--inputs", metavar="A,B", help="input columns (default: the file's input fields)")
     file_options(parser, offline=False)
+    quiet_option(parser)
     json_option(parser)
 
 
 def recheck(parsed: argparse.Namespace) -> int:
     from ..frozen.document import read_document
     from ..frozen.scoring import default_metric
+    from ..progress.replies import shown
     from ..recheck import affordable, calls_a_row, score_then
     from ..recheck import recheck as checked
 
@@ -55,34 +60,28 @@ def recheck(parsed: argparse.Namespace) -> int:
     metric = metric_named(parsed.metric) if parsed.metric else default_metric(parsed.file)
     rows = rows_of(parsed.data, parsed.inputs)
     assert rows is not None
-    each, calls = calls_a_row(document), _calls(parsed.budget)
+    each, calls = calls_a_row(document), calls_of(parsed.budget, "a recheck")
     asked = len(affordable(rows, each, calls))
     said = "about" if document["kind"] == "module" else "at most"
     then = document["lm"]["model"]
     now = parsed.lm or then
-    print(f"asking {now} anew: {asked} of {len(rows)} rows, {said} {each * asked} calls", file=sys.stderr)
+    warn_of_seen(parsed.file, document, parsed.data, rows)
     if now != then:
         print(f"The score then is that of {then}: what differs is the model as well.", file=sys.stderr)
-    found = checked(
-        document,
-        rows,
-        metric,
-        lm=lm_of(parsed.lm, parsed.base_url, parsed.param),
-        program=named_object(parsed.program, "--program") if parsed.program else None,
-        encoder=lm_of(parsed.encoder, parsed.encoder and parsed.base_url, []),
-        concurrency=parsed.concurrency,
-        calls=calls,
-        margin=parsed.margin,
-        keep=None if parsed.keep is None else Path(parsed.keep),
-    )
+    plan = f"asking {now} anew: {asked} of {len(rows)} rows, {said} {each * asked} calls"
+    with shown(plan, each * asked, parsed.quiet) as watch:
+        found = checked(
+            document,
+            rows,
+            metric,
+            lm=lm_of_file(parsed, parsed.file),
+            program=named_object(parsed.program, "--program") if parsed.program else None,
+            encoder=lm_of(parsed.encoder, parsed.encoder and parsed.base_url, []),
+            concurrency=parsed.concurrency,
+            calls=calls,
+            margin=parsed.margin,
+            keep=None if parsed.keep is None else Path(parsed.keep),
+            watch=watch,
+        )
     print_json(found.to_json()) if parsed.json else print(found)
     return GATE if parsed.fail_if_drifted and found.drifted else 0
-
-
-def _calls(text: str | None) -> int | None:
-    budget = budget_of(text)
-    if budget is None:
-        return None
-    if set(budget.to_json()) != {"calls"}:
-        raise BudgetError(f"--budget {text!r}: a recheck is limited in calls alone, as in calls=200.")
-    return budget.calls

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...signatures.canonical import JSON
 from ...signatures.errors import ExampleError, ReplyError
-from .arguments import lm_of, named_object
+from .arguments import lm_of, lm_of_file, named_object
 from .options import command, file_options
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     program = named_object(parsed.program, "--program") if parsed.program else None
     encoder = lm_of(parsed.encoder, parsed.encoder and parsed.base_url, [])
-    lm = lm_of(parsed.lm, parsed.base_url, parsed.param)
+    lm = lm_of_file(parsed, parsed.file)
     frozen = load(parsed.file, lm=lm, program=program, encoder=encoder)
     if parsed.inputs is not None:
         print(_line(frozen(**_inputs(parsed.inputs, "the argument"))))

@@ -12,6 +12,8 @@ from .options import GATE, command, json_option, print_json
 if TYPE_CHECKING:
     from .options import Commands
 
+EXIT_CODES = {GATE: "diff --exit-code, and they differ"}
+
 
 def add(commands: Commands) -> None:
     showing = command(commands, "show", show, "Print a frozen file for a person.", "  burnish show sentiment.json")
@@ -21,12 +23,15 @@ def add(commands: Commands) -> None:
         commands,
         "diff",
         diff,
-        "What changed from one frozen file to another.",
-        "  burnish diff old.json new.json\n  burnish diff old.json new.json --exit-code --json",
+        "What changed from one frozen file to another: what it asks, and what was measured.",
+        "  burnish diff old.json new.json\n"
+        "  burnish diff old.json new.json --all\n"
+        "  burnish diff old.json new.json --exit-code --json",
     )
     comparing.add_argument("old", metavar="OLD")
     comparing.add_argument("new", metavar="NEW")
-    comparing.add_argument("--exit-code", action="store_true", help="exit with 4 when the files differ")
+    comparing.add_argument("--all", action="store_true", help="also how each came about: search, versions, digests")
+    comparing.add_argument("--exit-code", action="store_true", help="exit with 4 when the files differ in anything")
     comparing.add_argument(
         "--color",
         choices=("auto", "always", "never"),
@@ -46,7 +51,7 @@ def show(parsed: argparse.Namespace) -> int:
 
 def diff(parsed: argparse.Namespace) -> int:
     from ..frozen.diff import differences
-    from ..frozen.diff_text import diff_text
+    from ..frozen.diff_text import brief_text, diff_text
     from ..frozen.document import read_document
 
     old, new = read_document(parsed.old), read_document(parsed.new)
@@ -55,7 +60,8 @@ def diff(parsed: argparse.Namespace) -> int:
         digests = {"old": old["digest"], "new": new["digest"]}
         print_json({**digests, "differences": [one.to_json() for one in found]})
     else:
-        print(diff_text(found, _in_color(parsed.color)), end="")
+        text = diff_text if parsed.all else brief_text
+        print(text(found, _in_color(parsed.color)), end="")
     return GATE if parsed.exit_code and found else 0
 
 

@@ -17,8 +17,12 @@ from .words import word_diff as word_diff
 Change: TypeAlias = Literal["added", "removed", "moved", "changed"]
 
 _TEXTS = {"head": "text before", "demos": "text of the demonstrations", "tail": "text that asks"}
+_FINALIST = "finalist: "  # before the paths of the one that is kept beside what runs
 # Of the evidence, what tells two compiles apart at a glance; all else is only said to have changed.
 _TOLD = ("candidates", "dev", "failures", "rows", "spent", "unusable")
+# What changes neither what is asked nor what is claimed for it: how the file came about.
+_ABOUT = ("finalist", "model of the finalist", "provenance.", "evidence.")
+_CLAIMED = ("evidence.dev", "evidence.rows", "evidence.unusable")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,14 @@ class Difference:
     where: str = ""
     places: tuple[int | None, int | None] | None = None
     words: tuple[Piece, ...] = ()
+
+    @property
+    def is_background(self) -> bool:
+        """Whether it changes neither what is asked nor what is claimed for it, but how the file came about."""
+        if self.where:
+            return self.where.startswith(_FINALIST)
+        is_claimed = self.part.startswith(_CLAIMED) or self.part == "provenance.metric"
+        return self.part.startswith(_ABOUT) and not is_claimed
 
     def to_json(self) -> dict[str, JSON]:
         kept: dict[str, JSON] = {"where": self.where, "part": self.part, "change": self.change}
@@ -109,7 +121,7 @@ def _finalists(old: JSON, new: JSON) -> Iterator[Difference]:
     else:
         if old.get("lm") != new.get("lm"):
             yield from _plain("model of the finalist", old.get("lm"), new.get("lm"))
-        yield from _predictors(old["predictors"], new["predictors"], "finalist: ")
+        yield from _predictors(old["predictors"], new["predictors"], _FINALIST)
 
 
 def _predictor(old: Mapping[str, JSON], new: Mapping[str, JSON], where: str) -> Iterator[Difference]:

@@ -30,6 +30,27 @@ def diff_text(found: Sequence[Difference], color: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def brief_text(found: Sequence[Difference], color: bool = False) -> str:
+    """What changes how the program answers or what is claimed for it, and one line that names what else differs."""
+    told = [one for one in found if not one.is_background]
+    if len(told) == len(found):
+        return diff_text(found, color)
+    text = diff_text(told, color) if told else "No difference in what is asked or what was measured.\n"
+    return f"{text}{_others([one for one in found if one.is_background])}\n"
+
+
+def _others(background: Sequence[Difference]) -> str:
+    """ "provenance (seed, versions)": the parts that differ, without their values."""
+    parts: dict[str, dict[str, None]] = {}
+    for one in background:
+        kind, _, name = ("finalist", "", "") if one.where else one.part.partition(".")
+        parts.setdefault(kind, {})
+        if name:
+            parts[kind][name.split(".")[0]] = None
+    said = [printable(f"{kind} ({', '.join(names)})" if names else kind) for kind, names in parts.items()]
+    return f"also different, see --all: {', '.join(said)}"
+
+
 def _lines(one: Difference, color: bool) -> Iterator[str]:
     if one.part == "predictor":
         yield from _whole_predictor(one, color)

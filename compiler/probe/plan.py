@@ -109,8 +109,7 @@ def calls_a_row(document: Mapping[str, JSON], candidate: Candidate, budget: Budg
         if budget.calls_per_example is None:
             raise BudgetError(
                 "This file is of a module, whose own code decides how many calls it makes. Declare the most on one "
-                "row: Budget(calls=..., calls_per_example=N), or --budget calls=...,calls_per_example=N. "
-                "Nothing was spent."
+                "row: Budget(calls=..., calls_per_example=N). Nothing was spent."
             )
         return budget.calls_per_example
     return sum(most_calls(part) for _, part in candidate.parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,7 @@ def probe(
     rows: how many are drawn (None: as many as leave room for everything, at least 70). draws: how many orders, wordings
         and random labellings. budget: `Budget(calls=...)`, 2000 by default. It is a limit: what does not fit is left
         out, and the report says so. Replies that the cache holds are planned for and cost nothing.
-    progress: prints the plan to stderr before the first call.
+    progress: prints the plan to stderr before the first call, and then how far it is.
 
     The same arguments and replies give the same report. Rows that stand in the prompt as a fixed demonstration are left
     out. Raises a BurnishError that says what to mend.
@@ -68,6 +67,7 @@ def probe(
     from ..lm import LM, Client, ReplyCache, as_lm
     from ..lm.call_limit import CallLimit
     from ..metrics import as_metric
+    from ..progress.replies import shown
     from ..runtime.answering import same_encoder
     from ..runtime.program import FrozenProgram
 
@@ -85,14 +85,14 @@ def probe(
     subject = replace(subject, inputs=tuple(inputs_of(row, frozen.inputs) for row in examples))
     planned = plan(subject, PERTURBATIONS, calls_a_row(document, candidate, budget), budget, rows)
     examples = examples[: planned.rows]
-    if progress:
-        print(planned, file=sys.stderr)
-
     limit = CallLimit(planned.limit, "run again: what was paid for is in the reply cache, and costs nothing")
     cache = ReplyCache()
     try:
         offline = bool(os.environ.get("BURNISH_OFFLINE"))
-        with Client(cache, limit, concurrency=concurrency, offline=offline) as client:
+        with (
+            Client(cache, limit, concurrency=concurrency, offline=offline) as client,
+            shown(str(planned), planned.calls, not progress) as client.watch,
+        ):
             runner = Runner(document, client, answering, embedding, program, measured, examples, concurrency)
             as_is = runner.run(candidate, planned.subject.inputs)
             variants, unwritten = _written(planned, runner, writing)

@@ -106,11 +106,12 @@ class Demonstrations(Teleprompter):
         asks = min(asked, max(0, share - sizes.dev))
         executions = min(share - asks, choosing + sets * ordering - asked + MOST_SETS * sizes.dev)
         name, order = type(self.select).__name__, type(self.order).__name__
+        cost = f"about {counted(first, 'call')}" if first else "without a call"
         return Forecast(
             asks=predictors * asks,
             executions=predictors * executions,
             summary=f"Demonstrations: sets of {self.k} for {of_predictors(predictors)}, chosen by {name} "
-            f"(about {counted(first, 'call')}), ordered by {order}, each scored on {counted(sizes.dev, 'row')} of dev.",
+            f"({cost}), ordered by {order}, each scored on {counted(sizes.dev, 'row')} of dev.",
             reply_tokens=max(self.select.reply_tokens, self.order.reply_tokens),
             embeddings=predictors * embeddings,
         )

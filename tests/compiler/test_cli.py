@@ -198,7 +198,7 @@ def test_eval_counts_rows_from_one(burnish_, compiled, folder):
 def test_a_misspelt_parameter_is_refused_by_its_name(burnish_):
     code, _, err = burnish_("plan", *COMPILE, "--param", "max_token=5")
     assert code == 1
-    assert "LM(max_token=...)" in err
+    assert "--param max_token=..." in err
     assert "max_tokens=" in err
 
 

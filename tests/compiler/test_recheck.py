@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 
 import pytest
 
@@ -86,7 +87,22 @@ def test_a_reply_that_a_filter_stopped_is_a_failure_as_it_is_in_a_compile(docume
 def test_too_few_rows_are_said_to_be_too_few(document):
     same = checked(document, answers(8), n=40)
     assert same.outlook == "unclear"
-    assert "40 rows neither show a drop nor rule out one of 5 points" in str(same)
+    assert "40 rows neither show a drop nor rule out one of 5 points, but one of" in str(same)
+
+
+def test_what_is_unclear_says_what_would_tell():
+    _, few = judge(compare_shares(8000, 10_000, 32, 40))
+    assert re.search(
+        r"About \d+ more rows would rule it out, if the model is as it was; or allow a wider --margin", few
+    )
+    _, few_then = judge(compare_shares(16, 20, 800, 1000))
+    assert (
+        "More rows now would not help, as the score then is of 20 rows: recheck on the compile's held-out" in few_then
+    )
+    _, paired = judge(compare_shares(80, 100, 80, 100), paired=True)
+    assert "There are no more held-out rows to ask: allow a wider --margin" in paired
+    wide = float(few_then.split("but one of ")[1].split(". ")[0]) / 100
+    assert judge(compare_shares(16, 20, 800, 1000), wide + 0.001)[0] == "steady"  # what it says is ruled out
 
 
 def test_replies_that_cannot_be_used_are_counted_then_and_now(document):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from burnish.compiler.cli import main
 from burnish.compiler.frozen.diff import differences, word_diff
-from burnish.compiler.frozen.diff_text import diff_text
+from burnish.compiler.frozen.diff_text import brief_text, diff_text
 from burnish.compiler.frozen.words import marked
 
 
@@ -157,7 +157,45 @@ def test_diff_tells_what_was_measured_and_on_what(compiled_program):
     ]
 
 
+def test_in_brief_only_what_is_asked_and_measured_is_shown_and_the_rest_is_named(compiled_program):
+    old, new = compiled_program().document, compiled_program("Classify the whole review.").document
+    old["evidence"]["dev"], new["evidence"]["dev"] = {"student": 0.5}, {"student": 0.625}
+    new["evidence"]["events"] = {"round": 3}
+    new["evidence"]["spent"]["search"]["calls"] = 40
+    new["provenance"] |= {"seed": 1, "metric": "contains('label')", "versions": {"burnish": "2", "dspy": "3"}}
+    assert brief_text(differences(old, new)).splitlines() == [
+        "predictor self",
+        "  instruction:",
+        "    Classify the {+whole +}review.",
+        "evidence.dev.student: 0.5 -> 0.625",
+        "provenance.metric: exact_match('label') -> contains('label')",
+        "also different, see --all: evidence (events, spent), provenance (seed, versions)",
+    ]
+
+
+def test_in_brief_what_is_kept_and_not_run_is_only_named(compiled_program):
+    kept = compiled_program(finalist="Judge.", decision="keep").document
+    other = compiled_program(finalist="Judge well.", decision="keep").document
+    text = "No difference in what is asked or what was measured.\nalso different, see --all: finalist\n"
+    assert brief_text(differences(kept, other)) == text
+    without = compiled_program(decision="keep").document
+    assert brief_text(differences(kept, without)) == text
+    assert brief_text(differences(kept, kept)) == "No differences.\n"
+
+
 # the command
+
+
+def test_the_command_shows_all_only_when_told_so_and_exits_the_same(compiled_program, tmp_path, capsys):
+    made = {
+        "old": compiled_program(),
+        "new": compiled_program(provenance={"seed": 1, "metric": "exact_match('label')"}),
+    }
+    old, new = (str(one.save(tmp_path / f"{name}.json")) for name, one in made.items())
+    assert main(["diff", old, new, "--exit-code"]) == 4
+    assert "provenance.seed" not in capsys.readouterr().out
+    assert main(["diff", old, new, "--exit-code", "--all"]) == 4
+    assert capsys.readouterr().out == "provenance.seed: 0 -> 1\n"
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""How the command line ends: without a command, with the exit codes of its commands, and interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from burnish.compiler.cli import EXIT_CODES, main
+from burnish.testing import ScriptedServer
+
+
+def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2(capsys):
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "recheck" in said.err
+    assert "exit codes" in said.err
+
+
+def test_the_help_lists_every_exit_code_once(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out.split("exit codes:\n")[1].splitlines()
+    assert [int(line.split()[0]) for line in listed] == [0, 1, 2, 3, 4, 130]
+    assert "eval --fail-if-worse" in listed[4]
+    assert "diff --exit-code" in listed[4]
+
+
+def test_exit_codes_of_commands_that_are_not_there_are_not_listed(capsys, monkeypatch):
+    from burnish.compiler import cli
+
+    monkeypatch.setattr(cli, "COMMANDS", tuple(one for one in cli.COMMANDS if one in (cli.running, cli.showing)))
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out.split("exit codes:\n")[1]
+    assert [int(line.split()[0]) for line in listed.splitlines()] == [*list(EXIT_CODES)[:3], 4, 130]
+    assert "--fail-unless-ship" not in listed
+    assert "--fail-if" not in listed
+
+
+COMMAND = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
+from burnish.compiler.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_second_ctrl_c_ends_at_once_and_without_a_traceback(shell, reviews_):
+    (shell.folder / "app.py").write_text("import burnish as b\nprogram = b.Predict('review -> label')\n")
+    shell.rows("train.jsonl", reviews_(60))
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(messages, body):
+        asked.set()
+        over.wait(60)
+        return "positive"
+
+    words = ("compile", "app.py:program", "--train", "train.jsonl", "--metric", "exact_match:label", "-o", "o.json")
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with ScriptedServer(hang) as server:
+        where = ("--lm", "small", "--base-url", server.base_url, "--quiet")
+        process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *words, *where], stderr=subprocess.PIPE, text=True, env=environment
+        )
+        with process:
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            said = [process.stderr.readline(), process.stderr.readline()]
+            assert said[1] == "Stopping: calls in flight may land. Ctrl-C again stops at once.\n"
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+            over.set()
+        assert process.returncode == 130
+    assert rest.startswith("\nStopped at once. To go on: burnish compile app.py:program --train train.jsonl")
+    assert len(rest.splitlines()) == 2, rest
