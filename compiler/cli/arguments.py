@@ -158,7 +158,7 @@ def lm_of(model: str | None, base_url: str | None, params: list[str], price: str
 
 def lm_of_file(parsed: argparse.Namespace, path: str) -> LM | None:
     """The LM of --lm; without it the one that a frozen file names, at --base-url; None where that is not given."""
-    model, price = parsed.lm, getattr(parsed, "price", None)
+    model = parsed.lm
     if model is None and parsed.base_url:
         from ..frozen.document import read_document
 
@@ -168,7 +168,7 @@ def lm_of_file(parsed: argparse.Namespace, path: str) -> LM | None:
                 f"--base-url {parsed.base_url}: the model of {path}, {model}, runs in this process and has no "
                 "server. Name the server's model with --lm MODEL, or leave --base-url out."
             )
-    return lm_of(model, parsed.base_url, parsed.param, price)
+    return lm_of(model, parsed.base_url, [])
 
 
 def _price(text: str | None) -> Any:

@@ -37,9 +37,9 @@ def command(
     return parser
 
 
-def lm_options(parser: argparse.ArgumentParser, offline: bool = True) -> None:
-    parser.add_argument("--lm", metavar="MODEL", help="runs the program: a name the server knows, or local/NAME")
-    parser.add_argument("--base-url", metavar="URL", help="of the server (default: OPENAI_BASE_URL, else OpenAI)")
+def lm_options(parser: argparse.ArgumentParser) -> None:
+    """For commands that compile: the task LM, with the sampling defaults that its file will hold."""
+    _lm(parser)
     parser.add_argument(
         "--param",
         metavar="NAME=VALUE",
@@ -47,17 +47,32 @@ def lm_options(parser: argparse.ArgumentParser, offline: bool = True) -> None:
         default=[],
         help="sampling default of --lm, such as max_tokens=64; may be repeated",
     )
-    if offline:
-        parser.add_argument("--price", metavar="IN,OUT", help="of --lm, in dollars per million tokens")
-        parser.add_argument("--offline", action="store_true", help="answer from the reply cache alone")
+    parser.add_argument("--price", metavar="IN,OUT", help="of --lm, in dollars per million tokens")
+    _offline(parser)
 
 
 def file_options(parser: argparse.ArgumentParser, offline: bool = True) -> None:
     """For commands that call a frozen file: who answers, and how many calls at once."""
-    parser.add_argument("--program", metavar="PROGRAM", help=f"for files of a module: {PROGRAM}")
-    lm_options(parser, offline)
-    parser.add_argument("--encoder", metavar="MODEL", help=SAME_ENCODER)
+    answering_options(parser)
+    if offline:
+        _offline(parser)
     parser.add_argument("--concurrency", type=positive, default=8, metavar="N", help="calls in flight, default 8")
+
+
+def answering_options(parser: argparse.ArgumentParser) -> None:
+    """Who answers a frozen file; the sampling parameters are those in the file."""
+    parser.add_argument("--program", metavar="PROGRAM", help=f"for files of a module: {PROGRAM}")
+    _lm(parser)
+    parser.add_argument("--encoder", metavar="MODEL", help=SAME_ENCODER)
+
+
+def _lm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lm", metavar="MODEL", help="runs the program: a name the server knows, or local/NAME")
+    parser.add_argument("--base-url", metavar="URL", help="of the server (default: OPENAI_BASE_URL, else OpenAI)")
+
+
+def _offline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="answer from the reply cache alone")
 
 
 def quiet_option(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...signatures.errors import BurnishError
 from .arguments import lm_of, lm_of_file, named_object
-from .options import PROGRAM, SAME_ENCODER, command, lm_options, positive
+from .options import answering_options, command, positive
 
 if TYPE_CHECKING:
     from .options import Commands
@@ -29,9 +29,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("file", metavar="FILE", help="a frozen file")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=8000, help="default 8000; 0: a free one, which the log tells")
-    parser.add_argument("--program", metavar="PROGRAM", help=f"for files of a module: {PROGRAM}")
-    lm_options(parser, offline=False)
-    parser.add_argument("--encoder", metavar="MODEL", help=SAME_ENCODER)
+    answering_options(parser)
     parser.add_argument(
         "--token-file",
         metavar="FILE",
