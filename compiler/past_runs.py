@@ -14,6 +14,7 @@ from pathlib import Path
 from ..signatures.canonical import JSON
 from ..signatures.errors import RunError
 from .evidence import Verdict
+from .report.files import FOLDER, RUN
 from .run import RUNS, difference
 
 CURRENCIES = ("calls", "tokens", "usd")
@@ -25,8 +26,10 @@ class PastRun:
     """One run folder.
 
     began: seconds since the epoch. seconds: wall time at work, over all its processes. state: "finished", "running" or
-    "stopped". spent: what the run has counted, by currency. student, best: mean scores on dev, None before there are
-    any. rows: of dev, 0 before that. document: the compiled file, None before it is written.
+    "stopped". spent: what the run has counted, by currency. student, best: mean scores on dev as fractions of the
+    metric's range, None before there are any; best is the finalist's, and the highest so far before there is one.
+    rows: of dev, 0 before that. document: the compiled file, None before it is written. title: of the program, ""
+    where the run has not noted it.
     """
 
     folder: Path
@@ -39,6 +42,7 @@ class PastRun:
     best: float | None
     rows: int
     document: Mapping[str, JSON] | None
+    title: str = ""
 
     @property
     def name(self) -> str:
@@ -50,7 +54,9 @@ class PastRun:
 
     @property
     def program(self) -> str:
-        """Its predictors, and what it is where that is not plain."""
+        """What it is called; else its predictors, and what it is where that is not plain."""
+        if self.title:
+            return self.title
         program = self.identity["program"]
         paths = ", ".join(program["schemas"])
         return paths if program["kind"] == "predictor" else f"{program['kind']}: {paths}"
@@ -116,14 +122,19 @@ def read_run(folder: Path) -> PastRun:
     identity = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
     document = _json_in(folder / "program.json")
     events = _events(folder / "events.jsonl")
+    noted = _json_in(folder / FOLDER / RUN) or {}
+    low, high = noted.get("range", (0.0, 1.0))
     recorded = [event for event in events if event["event"] == "recorded" and "rejected" not in event]
-    means = [
-        event["mean"] for event in recorded if event["rows"] == recorded[0]["rows"]
-    ]  # the student ran on all of dev
+    # The student ran on all that is used of dev.
+    whole = [event for event in recorded if event["rows"] == recorded[0]["rows"]]
+    means = [(event["mean"] - low) / (high - low) for event in whole]
+    best = max(means, default=None)
     spent: dict[str, float] = next((event["total"] for event in reversed(events) if event["event"] == "block"), {})
     if document is not None:
         accounts = document["evidence"]["spent"].values()
         spent = {name: sum(account[name] for account in accounts) for name in CURRENCIES}
+        finalist = document["evidence"]["dev"]["best"]
+        best = best if finalist is None else (finalist - low) / (high - low)
     return PastRun(
         folder,
         identity,
@@ -132,9 +143,10 @@ def read_run(folder: Path) -> PastRun:
         "running" if _is_locked(folder / "lock") else "stopped" if document is None else "finished",
         spent,
         means[0] if means else None,
-        max(means, default=None),
+        best,
         recorded[0]["rows"] if recorded else 0,
         document,
+        str(noted.get("program", "")),
     )
 
 

@@ -46,13 +46,15 @@ def packed(document: JSON) -> str:
 class Columns:
     """index: what the page needs to open. texts: messages and replies, read when the first of them is looked at.
 
-    executions: how many have their messages and replies; evaluations: how many scores there are.
+    executions: how many have their messages and replies; evaluations: how many scores there are. dev, held: rows.
     """
 
     index: JSON
     texts: JSON
     executions: int
     evaluations: int
+    dev: int
+    held: int
 
 
 def columns(material: Material) -> Columns:
@@ -84,13 +86,14 @@ def columns(material: Material) -> Columns:
         "strings": strings.texts,
     }
     evaluations = sum(score is not None for line in scores if line is not None for score in line)
-    return Columns(index, {"runs": runs, "strings": texts.texts}, told, evaluations)
+    held = sum(row.split == "holdout" for row in rows)
+    return Columns(index, {"runs": runs, "strings": texts.texts}, told, evaluations, len(rows) - held, held)
 
 
 def _used(material: Material) -> list[Row]:
-    """The rows that anything was scored on; those of dev that the budget did not afford were not."""
-    heads = [one for one in (material.student, material.finalist) if one]
-    return [row for row in material.rows if any(material.outcome(head, row) is not None for head in heads)]
+    """The rows that candidates were selected on and compared on: not those of dev that the budget did not afford."""
+    most = max((record.rows for record in material.records), default=0)
+    return [*[row for row in material.rows if row.split == "dev"][:most], *material.compared]
 
 
 def _to_be_told(material: Material, rows: Sequence[Row]) -> set[str]:

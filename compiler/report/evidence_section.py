@@ -9,6 +9,7 @@ from .html import Html, join, section, table, tag
 from .material import Material
 from .numbers import change, many, p_value, points
 
+_ROWS_FOR = {"pool": "rows to draw from", "dev": "to select on"}
 _SAYS = {
     "ship": "The prompts that were found are better. The file holds them.",
     "keep": "No gain worth having. The file holds the student's prompts.",
@@ -20,7 +21,28 @@ def evidence_section(material: Material) -> Html:
     verdict = material.verdict
     if verdict is None:
         return section("verdict", "Verdict", *_without(material))
-    return section("verdict", "Verdict", _headline(verdict), *_comparison(verdict), *_notes(material))
+    return section("verdict", "Verdict", _headline(verdict), *_comparison(verdict, material), *_notes(material))
+
+
+def outcome(material: Material) -> str:
+    """What the run came to, in a word and a number."""
+    verdict = material.verdict
+    if verdict is None:
+        return material.state
+    return verdict.decision + ("" if verdict.gain is None or not verdict.pairs else f" {change(verdict.gain)}")
+
+
+def rows_said(material: Material) -> str:
+    """How many rows were used for what: said in these words wherever the report counts them."""
+    said = []
+    for split, used in material.rows_used.items():
+        if split == "holdout" and not used.used:
+            said.append(f"{used.given:,} held out, not compared on")
+        elif split == "holdout":
+            said.append(f"{used} held out")
+        else:
+            said.append(f"{used} {_ROWS_FOR[split]}")
+    return ", ".join(said)
 
 
 def _without(material: Material) -> Iterator[Html]:
@@ -38,15 +60,15 @@ def _reason(verdict: Verdict) -> str:
     return f"Why: {verdict.reason}.{more}"
 
 
-def _comparison(verdict: Verdict) -> Iterator[Html]:
+def _comparison(verdict: Verdict, material: Material) -> Iterator[Html]:
     if verdict.gain is None or verdict.interval is None or verdict.p_value is None or not verdict.pairs:
         yield tag("p", "Student and finalist were not compared on held-out rows.")
         return
     figures = (
-        ("student", points(verdict.student_mean), f"mean on {many(verdict.pairs, 'held-out row')}"),
-        ("finalist", points(verdict.finalist_mean), "mean on the same rows"),
-        ("gain", change(verdict.gain), f"95 %: {_interval(verdict.interval)}"),
-        ("p", p_value(verdict.p_value), verdict.method),
+        ("student", points(verdict.student_mean), f"mean on {_held_out(verdict, material)}"),
+        ("finalist", points(verdict.finalist_mean), f"mean on the same rows{_wins(material)}"),
+        ("gain", change(verdict.gain), f"points; 95 %: {_interval(verdict.interval)}"),
+        ("p-value", p_value(verdict.p_value), verdict.method),
     )
     yield tag("dl", [tag("div", tag("dt", n), tag("dd", v, tag("small", s))) for n, v, s in figures], class_="figures")
     yield _picture(verdict.gain, verdict.interval, verdict.min_gain)
@@ -59,6 +81,25 @@ def _comparison(verdict: Verdict) -> Iterator[Html]:
             caption="All metrics on the held-out rows. Only the first decides.",
             numbers=range(1, 5),
         )
+
+
+def _held_out(verdict: Verdict, material: Material) -> str:
+    used = material.rows_used.get("holdout")
+    if used is None or used.used == used.given:
+        return many(verdict.pairs, "held-out row")
+    return f"{used} held-out rows, which the budget paid for"
+
+
+def _wins(material: Material) -> str:
+    """On how many rows the finalist did better and worse; "" where the outcomes of single rows are not known."""
+    better = worse = 0
+    for row in material.compared:
+        one, other = (material.outcome(who, row) for who in (material.student, material.finalist))
+        if one is None or other is None:
+            return ""
+        better += other.score > one.score
+        worse += other.score < one.score
+    return f": better on {better:,}, worse on {worse:,}" if material.compared else ""
 
 
 def _reported(one: Comparison) -> tuple[str, ...]:
@@ -93,9 +134,10 @@ def _picture(gain: float, interval: tuple[float, float], min_gain: float) -> Htm
     )
     picture = tag("svg", tag("line", x1="0", x2="100%", y1=18, y2=18, class_="axis"), *marks, *drawn, height=36)
     key = (
+        tag("span", tag("i", class_="key dot"), f"gain, {change(gain)}"),
+        tag("span", tag("i", class_="key span"), f"95 % interval, {_interval(interval)}"),
         tag("span", tag("i", class_="key zero"), "no gain"),
         tag("span", tag("i", class_="key least"), f"worth having, {change(min_gain)}"),
-        tag("span", tag("i", class_="key span"), "95 % interval"),
     )
     figure = tag("div", picture, role="img", aria_label=said)
     return tag("figure", figure, tag("figcaption", join(key)), class_="interval")

@@ -16,8 +16,10 @@ def examples_section(material: Material, data: Columns) -> Html:
             "examples", "Examples", tag("p", "Outcomes of single rows are in the run folder, not in the file.")
         )
     told = (
-        f"{many(data.evaluations, 'evaluation')}; {data.executions:,} of them with their messages and replies. "
-        "Open a row to read them."
+        f"{many(data.evaluations, 'evaluation')}: candidates on {many(data.dev, 'row')} of dev"
+        + (f", student and finalist on {many(data.held, 'held-out row')}" if data.held else "")
+        + ". Open a row to read what was sent and what came back"
+        + ("." if data.executions == data.evaluations else f"; {data.executions:,} of them have it.")
     )
     choose = tag("label", "Candidate ", tag("select", id_="examples-candidate"))
     against = tag("label", "beside ", tag("select", id_="examples-baseline"))
@@ -25,12 +27,12 @@ def examples_section(material: Material, data: Columns) -> Html:
     results = [tag("option", name, value=name) for name in _RESULTS]
     result = tag("label", "show ", tag("select", results, id_="examples-result"))
     find = tag("label", "find ", tag("input", type_="search", id_="examples-find"))
+    count = tag("span", id_="examples-count", role="status")
     return section(
         "examples",
         "Examples",
         tag("p", told),
-        tag("div", choose, against, split, result, find, class_="controls"),
-        tag("p", id_="examples-count", role="status", class_="quiet"),
+        tag("div", choose, against, split, result, find, count, class_="controls"),
         tag("div", id_="examples-list"),
         tag("div", id_="examples-pages", class_="pages"),
     )

@@ -34,8 +34,16 @@ def join(inside: Content) -> Html:
     return Html("".join(join(one) for one in inside))
 
 
-def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], *, caption: str, numbers: Iterable[int]) -> Html:
-    """A table whose first column names its rows. numbers: the columns that are set flush right."""
+def table(
+    head: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    *,
+    caption: str,
+    numbers: Iterable[int] = (),
+    is_text: bool = False,
+) -> Html:
+    """A table whose first column names its rows. numbers: the columns that are set flush right. is_text: its cells are
+    sentences, which a narrow screen shows below each other."""
     right = set(numbers)
 
     def kind(column: int) -> str | None:
@@ -47,7 +55,8 @@ def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], *, caption
         cells = [tag("td", cell, class_=kind(column)) for column, cell in enumerate(others, 1)]
         body.append(tag("tr", tag("th", first, scope="row"), cells))
     inside = (tag("caption", caption), tag("thead", tag("tr", heads)), tag("tbody", body))
-    return tag("div", tag("table", *inside), class_="scrolls", tabindex=0, role="region", aria_label=caption)
+    drawn = tag("table", *inside, class_="cards texts" if is_text else None)
+    return tag("div", drawn, class_="scrolls", tabindex=0, role="region", aria_label=caption)
 
 
 def section(name: str, title: str, *inside: Content) -> Html:

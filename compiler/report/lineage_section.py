@@ -74,10 +74,20 @@ def _others(path: str, old: object, new: object, *, is_alone: bool) -> Iterator[
     where = "" if is_alone else f"{path}: "
     for name in different:
         if name == "demos":
-            before, after = len(getattr(old, name)), len(getattr(new, name))
-            yield tag("p", f"{where}demonstrations: {before} before, {after} now", class_="quiet")
+            said = _exchanged(getattr(old, name), getattr(new, name))
+            yield tag("p", f"{where}demonstrations: {said}", class_="quiet")
         else:
             yield tag("p", f"{where}{name}: {getattr(old, name)} before, {getattr(new, name)} now", class_="quiet")
+
+
+def _exchanged(old: Sequence[Mapping[str, JSON]], new: Sequence[Mapping[str, JSON]]) -> str:
+    """What became of the demonstrations: "3 new, 1 left out, 4 in all"."""
+    added, gone = sum(demo not in old for demo in new), sum(demo not in new for demo in old)
+    if not added and not gone:
+        return f"the same {len(new):,} in another order"
+    said = [f"{added:,} new"] if added else []
+    said += [f"{gone:,} left out"] if gone else []
+    return ", ".join([*said, f"{len(new):,} in all"])
 
 
 def _reasons(detail: Mapping[str, JSON]) -> Sequence[Html]:

@@ -11,6 +11,7 @@ from ...signatures.prompt import Prompt
 from ...teleprompters.base import Outcome, Spend
 from ..evidence import Verdict
 from ..frozen.document import verdict_of
+from .naming import title_of_document
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,23 @@ Candidate = Mapping[str, Words]  # by predictor
 
 
 @dataclass(frozen=True)
+class Used:
+    """Rows of a split: as many as were given, and of these the first `used`."""
+
+    used: int
+    given: int
+
+    def __str__(self) -> str:
+        return f"{self.used:,}" if self.used == self.given else f"{self.used:,} of {self.given:,}"
+
+
+@dataclass(frozen=True)
 class Material:
     """name: of the run or the file. document: of the compiled file; None while a run has none.
 
     state: "finished", or how the run stands. run: what `Notes` wrote of the run; empty where there is nothing but a
     file, as are all the others. kept: documents of the search, by name.
-    outcome: of a candidate's digest and a row, as the journal has it.
+    outcome: of a candidate's digest and a row, as the journal has it. has_asked: the search asked an optimizer LM.
     """
 
     name: str
@@ -106,6 +118,7 @@ class Material:
     dropped: Sequence[str] = ()
     kept: Mapping[str, JSON] = field(default_factory=dict)
     seconds: float | None = None
+    has_asked: bool = True
     outcome: Callable[[str, Row], Outcome | None] = lambda candidate, row: None
 
     @cached_property
@@ -129,6 +142,34 @@ class Material:
             return provenance
         return {name: self.identity[name] for name in PROVENANCE if name in self.identity}
 
+    @cached_property
+    def program(self) -> str:
+        """What the program is called, "" where nothing tells."""
+        if noted := self.run.get("program"):
+            return str(noted)
+        return "" if self.document is None else title_of_document(self.document)
+
+    @cached_property
+    def rows_used(self) -> Mapping[str, Used]:
+        """By split; empty where nothing tells. Of dev those that the budget afforded, held out those compared on."""
+        given = {split: int(told["rows"]) for split, told in self.provenance.get("data", {}).items()}
+        if not given:
+            return {}
+        dev = max((record.rows for record in self.records), default=0)
+        dev = int(self.evidence.get("rows", {}).get("dev", dev))
+        pairs = 0 if self.verdict is None else self.verdict.pairs
+        used = {"pool": given.get("pool", 0), "dev": dev, "holdout": pairs}
+        return {split: Used(used[split], given[split]) for split in used if split in given}
+
+    @cached_property
+    def compared(self) -> Sequence[Row]:
+        """The held-out rows that student and finalist were compared on, as far as the run has noted them."""
+        held = [row for row in self.rows if row.split == "holdout"]
+        if self.verdict is not None:
+            return held[: self.verdict.pairs]
+        heads = (self.student, self.finalist)
+        return [row for row in held if any(self.outcome(head, row) is not None for head in heads if head)]
+
     @property
     def score_range(self) -> tuple[float, float]:
         low, high = self.run.get("range", (0.0, 1.0))
@@ -146,7 +187,7 @@ class Material:
 
     @cached_property
     def whole(self) -> Sequence[Scored]:
-        """Those scored on as many rows as the student."""
+        """Those scored on as many rows as the student, which is all that is used of dev."""
         most = max((record.rows for record in self.records), default=0)
         return [record for record in self.records if record.rows == most]
 
@@ -158,6 +199,11 @@ class Material:
             return str(lineage[-1]["candidate"])
         best = max((r for r in self.whole if not r.rejected), key=lambda r: (r.mean, -r.number), default=None)
         return "" if best is None else best.candidate
+
+    @cached_property
+    def best(self) -> Scored | None:
+        """The record of the finalist; of the best so far where the run has not ended."""
+        return self.record_of.get(self.finalist)
 
     @cached_property
     def record_of(self) -> Mapping[str, Scored]:

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...signatures.canonical import JSON
 from ...teleprompters.base import Spend
-from .html import Html, section, table, tag
+from .html import Html, opens, section, table, tag
 from .material import Material
 from .numbers import count, dollars, duration, spend_of
 
 _ACCOUNTS = {"search": "search", "final": "final comparison", "faults": "attempts that may have been billed in vain"}
+_SHARES = {"search": "search", "final": "final comparison", "faults": "faults"}
 STUDENT = "running the student"
 
 
 def money_section(material: Material) -> Html:
-    return section("money", "Money", *_accounts(material), *_purposes(material), *_forecast(material))
+    return section("money", "Money", *_sum(material), *_accounts(material), *_purposes(material), *_forecast(material))
 
 
 def accounts(material: Material) -> dict[str, Spend]:
@@ -24,10 +25,34 @@ def accounts(material: Material) -> dict[str, Spend]:
     return {name: spend_of(spent) for name, spent in found.items()}
 
 
-def _accounts(material: Material) -> Iterator[Html]:
+def _sum(material: Material) -> Iterator[Html]:
+    """How much of the budget is spent, and on which account."""
     spent = accounts(material)
     if not spent:
         yield tag("p", "What was spent is written down when a run ends.")
+        return
+    total = sum(spent.values(), Spend())
+    limits = material.provenance.get("budget", {})
+    said = []
+    for unit, used in (("calls", count(total.calls)), ("tokens", count(total.tokens)), ("usd", dollars(total.usd))):
+        named = "dollars" if unit == "usd" else unit
+        if limits.get(unit) is not None:
+            said.append(f"{used} of {limits[unit]:,} {named}")
+        elif unit != "usd" or total.usd:
+            said.append(f"{used} {named}")
+    unit = "usd" if total.usd else "calls"
+    shares = [
+        f"{100 * getattr(one, unit) / getattr(total, unit):.0f} % for the {_SHARES[name]}"
+        for name, one in spent.items()
+        if getattr(one, unit)
+    ]
+    time = "" if material.seconds is None else f" The run took {duration(material.seconds)}."
+    yield tag("p", f"{'; '.join((', '.join(said), *shares))}.{time}")
+
+
+def _accounts(material: Material) -> Iterator[Html]:
+    spent = accounts(material)
+    if not spent:
         return
     has_price = any(one.usd for one in spent.values())
     total = sum(spent.values(), Spend())
@@ -36,8 +61,6 @@ def _accounts(material: Material) -> Iterator[Html]:
     yield table(_head("account", has_price), rows, caption="Spent, by account", numbers=range(1, 4))
     if not has_price:
         yield tag("p", "No price is known for these models, so there are no dollars.", class_="quiet")
-    if material.seconds is not None:
-        yield tag("p", f"The run took {duration(material.seconds)}.", class_="quiet")
 
 
 def _head(first: str, has_price: bool) -> Sequence[str]:
@@ -98,5 +121,6 @@ def _forecast(material: Material) -> Iterator[Html]:
         rows.append((part["part"], *calls, count(expected["tokens"]), took[1], count(most["tokens"])))
     head = ("part", "calls expected", "taken", "at most", "tokens expected", "taken", "at most")
     yield table(head, rows, caption="The forecast and what it took", numbers=range(1, 7))
-    yield tag("p", material.run["plan"]["title"], class_="quiet")
-    yield tag("ul", [tag("li", note) for note in material.run["plan"]["notes"]], class_="notes")
+    plan = material.run["plan"]
+    notes = tag("ul", [tag("li", note) for note in plan["notes"]], class_="notes")
+    yield opens("what the plan said before the first call", tag("p", plan["title"]), notes)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -16,12 +15,13 @@ from ...signatures.canonical import JSON
 from ...signatures.example import Example
 from ...teleprompters.base import Spend
 from ..plan import make_plan
+from ..sizing import judges
+from .command_line import command
+from .files import CANDIDATES, FOLDER, ROWS, RUN, SPENT
+from .naming import title_of_program
 
 if TYPE_CHECKING:
     from ..task import Task
-
-FOLDER = "report"  # in the run folder
-RUN, ROWS, CANDIDATES, SPENT = "run.json", "rows.jsonl", "candidates.jsonl", "spent.jsonl"
 
 _log = logging.getLogger("burnish")
 
@@ -43,9 +43,10 @@ class Notes:
         """What is known before the first call. outcomes: identity under which the journal keeps them."""
         self._run = {
             "outcomes": outcomes,
-            "kind": task.program.kind,
+            "program": title_of_program(task.program),
             "student": task.program.student.digest,
             "range": list(task.metric.range),
+            "judges": any(judges(metric) for metric in (task.metric, *task.report_metrics)),
             "plan": make_plan(task).to_json(),
             "command": command(sys.argv),
             "state": "running",
@@ -115,38 +116,6 @@ class Notes:
                 error,
             )
         self._has_failed = True
-
-
-def command(argv: Sequence[str]) -> str:
-    """The command line of this process, as far as it can be shown to others: without the values of options and
-    parameters that may be a key, and without what stands before the @ of an address. "" where there is none, as in a
-    notebook."""
-    if not argv or not argv[0] or argv[0] == "-c" or "ipykernel" in argv[0] or "pytest" in argv[0]:
-        return ""
-    name = Path(argv[0]).name
-    words = [name] if not name.endswith(".py") else ["python", argv[0]]
-    before = ""
-    for word in argv[1:]:
-        is_value = before.startswith("--") and "=" not in before and _is_secret(before)
-        words.append("..." if is_value and not word.startswith("--") else _without_secrets(word))
-        before = word
-    return shlex.join(words)
-
-
-def _without_secrets(word: str) -> str:
-    *names, _ = word.split("=", 2 if word.startswith("--") else 1)  # --param=NAME=VALUE has two
-    for number, name in enumerate(names, 1):
-        if _is_secret(name):
-            return "=".join([*names[:number], "..."])
-    scheme, there, rest = word.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if there else word
-
-
-def _is_secret(name: str) -> bool:
-    plain = name.lower().lstrip("-").replace("-", "_")
-    if plain in ("max_tokens", "max_completion_tokens"):
-        return False
-    return any(part in plain for part in ("key", "token", "secret", "password", "header"))
 
 
 def _line(document: Mapping[str, JSON]) -> str:

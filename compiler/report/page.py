@@ -6,13 +6,15 @@ import base64
 import hashlib
 from importlib.resources import files
 
+from ...teleprompters.base import Spend
 from .columns import columns, packed
-from .evidence_section import evidence_section
+from .evidence_section import evidence_section, outcome, rows_said
 from .examples_section import examples_section
 from .html import Html, tag
 from .lineage_section import lineage_section
 from .material import Material
-from .money_section import money_section
+from .money_section import accounts, money_section
+from .numbers import dollars, duration
 from .prompts_section import prompts_section
 from .provenance_section import provenance_section
 from .rejected_section import rejected_section
@@ -46,12 +48,11 @@ def page(material: Material) -> str:
         rejected_section(material),
         provenance_section(material),
     )
-    links = [tag("a", title, href=f"#{name}") for name, title in _NAVIGATION.items()]
+    links = tag("div", [tag("a", title, href=f"#{name}") for name, title in _NAVIGATION.items()], class_="links")
     theme = tag("button", "Dark", type_="button", id_="theme", class_="only-script", aria_pressed="false")
-    by = " by ".join(part for part in (_programs(material), material.teleprompter) if part)
-    head = tag(
-        "header", tag("p", "Burnish report", class_="quiet"), tag("h1", by or material.name), _subtitle(material)
-    )
+    name = material.program.replace(" -> ", " \N{RIGHTWARDS ARROW} ") or material.name
+    by = " \N{MIDDLE DOT} ".join(part for part in (material.teleprompter, outcome(material)) if part)
+    head = tag("header", tag("p", "Burnish report", class_="quiet"), tag("h1", name), tag("p", by), _subtitle(material))
     without = tag("noscript", tag("p", "The chart and the lists of candidates and examples need JavaScript."))
     body = (
         tag("a", "Skip to the verdict", href="#verdict", class_="skip"),
@@ -70,7 +71,7 @@ def page(material: Material) -> str:
             tag("meta", http_equiv="Content-Security-Policy", content=policy),
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             '<meta name="color-scheme" content="light dark">\n',
-            tag("title", f"{by or material.name}: Burnish report"),
+            tag("title", " \N{MIDDLE DOT} ".join(part for part in (name, by, "Burnish report") if part)),
             f"\n<style>{style}</style>\n</head>\n<body>\n",
             *(f"{part}\n" for part in body),
             f"<script>{script}</script>\n</body>\n</html>\n",
@@ -78,17 +79,14 @@ def page(material: Material) -> str:
     )
 
 
-def _programs(material: Material) -> str:
-    """The predictors by name, but not of a program that has only the one without a name."""
-    held = next(iter(material.candidates.values()), {})
-    return ", ".join(path for path in held if path != "self")
-
-
 def _subtitle(material: Material) -> Html:
-    rows = material.evidence.get("rows", {})
-    said = [material.name, *(f"{number:,} rows {name}" for name, number in rows.items())]
-    said += [] if material.state == "finished" else [material.state]
-    return tag("p", " · ".join(said), class_="quiet")
+    """The run, its rows, what it has cost."""
+    said = [f"run {material.name}", rows_said(material)]
+    if spent := accounts(material):
+        total = sum(spent.values(), Spend())
+        said += [f"{total.calls:,} calls", f"{dollars(total.usd)} dollars" if total.usd else ""]
+    said.append("" if material.seconds is None else duration(material.seconds))
+    return tag("p", " \N{MIDDLE DOT} ".join(part for part in said if part), class_="quiet")
 
 
 def _asset(name: str) -> str:

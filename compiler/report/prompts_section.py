@@ -11,6 +11,13 @@ from .html import Html, join, opens, section, tag
 from .material import Material, Words
 from .numbers import many
 
+_PLACES = {
+    "system": "in the system message",
+    "before_question": "before the question",
+    "question_begin": "where the question begins",
+    "question_end": "where the question ends",
+    "answer_begin": "where the answer begins",
+}
 _SHOWN_AS = {"same": None, "removed": "del", "added": "ins"}
 
 
@@ -40,7 +47,8 @@ def _alone(material: Material, *, has_found: bool) -> str:
 
 
 def _predictor(path: str, old: Words | None, new: Words) -> Html:
-    shown = [tag("h3", "Predictor ", tag("code", path)), _instruction(old, new), _settings(old, new)]
+    title = "Instruction" if path == "self" else ("Predictor ", tag("code", path))
+    shown = [tag("h3", title), _instruction(old, new), _settings(old, new)]
     return tag("article", shown, _demonstrations(old, new), class_="predictor")
 
 
@@ -60,8 +68,8 @@ def changed(old: str, new: str) -> Html:
 
 
 def _settings(old: Words | None, new: Words) -> Html:
-    facts = {"format": new.format, "instruction stands": new.position.replace("_", " "), "demonstrations": _shown(new)}
-    before = {} if old is None else {"format": old.format, "instruction stands": old.position.replace("_", " ")}
+    facts = {"format": new.format, "instruction stands": _stands(new), "demonstrations": _shown(new)}
+    before = {} if old is None else {"format": old.format, "instruction stands": _stands(old)}
     before |= {} if old is None else {"demonstrations": _shown(old)}
     params = new.settings.get("params", {})
     if params or (old is not None and old.settings.get("params", {})):
@@ -73,6 +81,10 @@ def _settings(old: Words | None, new: Words) -> Html:
         cell = (tag("del", was), " ", tag("ins", value)) if was != value else value
         said.append(tag("div", tag("dt", name), tag("dd", cell)))
     return tag("dl", said, class_="facts")
+
+
+def _stands(words: Words) -> str:
+    return _PLACES.get(words.position, words.position.replace("_", " "))
 
 
 def _shown(words: Words) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from ...signatures.canonical import JSON
 from .html import Html, opens, section, tag
 from .material import Material
+from .settings import SHORT, call, model, models_used, plain
+
+_SAME = "The same program, rows, models, versions and seed give the same file, byte for byte."
 
 
 def provenance_section(material: Material) -> Html:
@@ -16,15 +18,21 @@ def provenance_section(material: Material) -> Html:
         "dl", [tag("div", tag("dt", name), tag("dd", tag("code", value))) for name, value in facts], class_="facts"
     )
     whole = json.dumps(material.provenance, indent=1, ensure_ascii=False)
-    told = "The same program, rows, models, versions and seed give the same file, byte for byte."
     return section(
         "reproduce",
         "Reproduce",
-        tag("p", told, class_="quiet"),
-        *([tag("pre", material.run["command"], class_="command")] if material.run.get("command") else []),
+        tag("p", _SAME, class_="quiet"),
+        _command(material),
         shown,
         opens("all settings as JSON", tag("pre", whole)),
     )
+
+
+def _command(material: Material) -> Html | None:
+    if not (typed := material.run.get("command")):
+        return None
+    copy = tag("button", "Copy", type_="button", class_="copy only-script", aria_label="Copy the command")
+    return tag("div", tag("pre", typed, class_="command", tabindex=0, aria_label="The command"), copy, class_="typed")
 
 
 def reproduction(material: Material) -> Iterator[tuple[str, str]]:
@@ -33,27 +41,19 @@ def reproduction(material: Material) -> Iterator[tuple[str, str]]:
         yield "file", material.document["digest"]
     yield "run", material.name
     found = material.provenance
-    for name in ("seed", "min_gain", "metric", "program"):
+    if "program" in found:
+        yield "program", f"{material.program}, digest {found['program'][:SHORT]}"
+    for split, used in material.rows_used.items():
+        first = "" if used.used in (0, used.given) else f", the first {used.used:,} used"
+        yield f"rows, {split}", f"{used.given:,}{first}, digest {found['data'][split]['digest'][:SHORT]}"
+    for name in ("metric", "min_gain", "seed"):
         if name in found:
             yield name.replace("_", " "), str(found[name])
-    for split, rows in found.get("data", {}).items():
-        yield f"rows, {split}", f"{rows['rows']} ({rows['digest'][:16]})"
     if "teleprompter" in found:
-        yield "teleprompter", _flat(found["teleprompter"])
+        yield "search", call(found["teleprompter"])
     if "budget" in found:
-        yield "budget", _flat(found["budget"])
-    for role, model in found.get("models", {}).items():
-        yield f"model, {role}", _flat(model)
+        yield "budget", plain(found["budget"])
+    for roles, told in models_used(material).items():
+        yield f"LM, {roles}", model(told)
     if "versions" in found:
-        yield "versions", _flat(found["versions"])
-
-
-def _flat(value: Mapping[str, JSON]) -> str:
-    """Settings on a line: those that say nothing are left out."""
-    told = {name: one for name, one in value.items() if one not in (None, {}, [], "")}
-    return ", ".join(f"{name} {_short(one)}" for name, one in told.items())
-
-
-def _short(value: JSON) -> str:
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return said if len(said) <= 90 else f"{said[:89]}…"
+        yield "versions", plain(found["versions"])

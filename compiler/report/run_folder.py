@@ -14,8 +14,8 @@ from ...teleprompters.base import Outcome, Spend
 from .. import past_runs
 from ..frozen.document import read_document
 from ..journal import Journal
+from .files import CANDIDATES, FOLDER, ROWS, RUN, SPENT
 from .material import Candidate, Material, Purpose, Rejection, Row, Scored, Words
-from .notes import CANDIDATES, FOLDER, ROWS, RUN, SPENT
 
 NOT_KEPT = ("identity.json", "program.json")  # documents of a run folder that no search wrote
 
@@ -57,6 +57,7 @@ def read_run(folder: Path) -> Material:
         dropped=_dropped(events),
         kept={path.stem: _document(path) for path in sorted(folder.glob("*.json")) if path.name not in NOT_KEPT},
         seconds=_seconds(folder / "seconds"),
+        has_asked=any(line["event"] == "ask" for line in events),
         outcome=_outcomes(folder / "outcomes", str(run.get("outcomes", ""))),
     )
 
@@ -73,8 +74,14 @@ def of_document(document: Mapping[str, JSON], name: str) -> Material:
         candidates = {str(lineage[-1]["candidate"]): held}
     else:
         candidates = {"student": held}
-    records = [Scored.from_json(record) for record in lineage]
-    return Material(name, document, {"student": "student"}, records=records, candidates=candidates)
+    return Material(
+        name,
+        document,
+        {"student": "student"},
+        records=[Scored.from_json(record) for record in lineage],
+        candidates=candidates,
+        has_asked="ask" in document["evidence"].get("events", {"ask": 1}),
+    )
 
 
 def _candidate(parts: Mapping[str, JSON]) -> Candidate:

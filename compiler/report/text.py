@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import indent
 
 from ..frozen.words import marked, word_diff
+from .evidence_section import rows_said
 from .lineage_section import ancestors, move_of
 from .material import Candidate, Material
 from .money_section import accounts, forecast, purposes
@@ -29,8 +30,9 @@ def text(material: Material) -> str:
         ("rejected", [f"{reason}: {number:,}" for reason, number in counted(material)]),
         ("reproduce", [f"{name}: {value}" for name, value in reproduction(material)]),
     )
-    title = f"{material.teleprompter}, {material.name}".removeprefix(", ")
-    lines = [title]
+    lines = [", ".join(part for part in (material.program, material.teleprompter, material.name) if part)]
+    if rows := rows_said(material):
+        lines.append(rows)
     for name, said in parts:
         told = list(said)
         if told:
@@ -68,7 +70,7 @@ def _alone(candidate: Candidate) -> Iterator[str]:
 def _search(material: Material) -> Iterator[str]:
     if not material.records:
         return
-    yield f"{many(len(material.records), 'candidate')}; the best on dev:"
+    yield f"{many(len(material.records), 'candidate')}; those with the most on dev:"
     best = sorted(material.whole, key=lambda record: (-record.mean, record.number))[:BEST]
     rows = [("#", "score", "calls", "from")]
     for one in best:

@@ -10,6 +10,8 @@ import pytest
 import burnish as b
 from burnish.compiler.cli import main
 from burnish.compiler.past_runs import named_run, past_runs
+from burnish.compiler.report.page import page
+from burnish.compiler.report.run_folder import read_material
 from burnish.compiler.run import RUNS, Run
 
 
@@ -60,7 +62,7 @@ BLOCK = {"event": "block", "total": {"calls": 42, "tokens": 900, "usd": 0.0}}
 def test_a_finished_run_shows_what_its_file_says(compile_into, capsys):
     compiled = compile_into("first")
     (run,) = past_runs()
-    assert (run.name, run.state, run.search, run.program) == ("first", "finished", "OPRO", "self")
+    assert (run.name, run.state, run.search, run.program) == ("first", "finished", "OPRO", "Sentiment: review -> label")
     assert run.verdict == compiled.verdict
     assert (run.student, run.best) == (compiled.evidence["dev"]["student"], compiled.evidence["dev"]["best"])
     spent = sum(account["calls"] for account in compiled.evidence["spent"].values())
@@ -70,6 +72,33 @@ def test_a_finished_run_shows_what_its_file_says(compile_into, capsys):
     assert head.split() == ["run", "began", "program", "search", "spent", "best", "verdict", "state"]
     assert f"{spent} of 200 calls" in line
     assert compiled.verdict.decision in line
+
+
+class Choosy(b.RandomDemos):
+    """A search to which a short prompt is worth more than any score."""
+
+    def preference(self, score):
+        return -len(score.candidate.demos)
+
+
+def test_best_is_one_number_in_the_list_of_runs_the_report_and_the_file(compile_into, capsys):
+    for name, search in (("plain", b.RandomDemos()), ("choosy", Choosy())):
+        compiled = compile_into(name, teleprompter=search)
+        (run,) = [run for run in past_runs() if run.name == name]
+        assert run.best == compiled.evidence["dev"]["best"]
+        assert main(["runs"]) == 0
+        line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
+        assert f"calls  {100 * run.best:.1f} " in line
+        assert f"has {100 * run.best:.1f}" in page(read_material(RUNS / name))
+    assert "had more and" in page(read_material(RUNS / "choosy"))
+
+
+def test_scores_of_a_metric_with_another_range_are_shown_as_points_of_100_everywhere(compile_into):
+    grade = b.metric(lambda row, said, trace=None: 10.0 * (row.label == said.label), range=(0, 10), version="1")
+    compiled = compile_into("grades", metric=grade)
+    (run,) = past_runs()
+    assert run.best == compiled.evidence["dev"]["best"] / 10
+    assert f"{100 * run.best:.1f}" in page(read_material(RUNS / "grades"))
 
 
 def test_runs_that_are_at_work_or_were_killed_show_how_far_they_came(capsys):

@@ -74,9 +74,9 @@ function drawTable(places) {
       element("td", {}, scoreBar(candidates.mean[place]), marks),
       ...["calls", "demos", "failures"].map((name) => {
         const { title } = COLUMNS.find((column) => column.name === name);
-        return element("td", { className: "number", textContent: candidates[name][place].toLocaleString("en"), "data-label": title });
+        return element("td", { className: candidates[name][place] ? "number" : "number nil", textContent: candidates[name][place].toLocaleString("en"), "data-label": title });
       }),
-      element("td", { className: "whole", textContent: said("origin", place) }),
+      element("td", { className: "whole" }, element("div", { className: "clip", textContent: said("detail", place) })),
       element("td", { className: "whole" }, element("div", { className: "clip", textContent: said("text", place) })),
     ];
     return element("tr", { className: place === shown.chosen ? "chosen" : "" }, cells);
@@ -136,6 +136,7 @@ function setUpRejections() {
       element("td", { textContent: text("sentence", place) }),
       element("td", {}, element("div", { className: "clip", textContent: text("text", place) }))));
     box.querySelector("tbody").replaceChildren(...rows);
+    keepRoles(box.querySelector("table"));
   });
   const find = document.getElementById("rejected-find");
   const list = () => {

@@ -13,21 +13,25 @@ function axis(label, extra) {
   return { label, stroke: colour("quiet"), font, labelFont: font, grid: line, ticks: line, ...extra };
 }
 
-// Beside what the legend takes, which needs two lines on a narrow screen.
+// Without the legend below it.
 function size(place) {
   const width = place.clientWidth;
-  return { width, height: place.clientHeight - (width < 600 ? 62 : 34) };
+  return { width, height: width < 600 ? 250 : 300 };
 }
 
-function drawn(place, title, xs, series, xAxis, onChoose) {
+// say: what is told below the chart of the place that is pointed at.
+function drawn(place, xs, series, xAxis, say, onChoose) {
   place.replaceChildren();
+  const pointed = place.parentElement.querySelector(".pointed");
+  const tell = (plot) => { if (plot.cursor.idx != null) pointed.textContent = say(plot.cursor.idx); };
   const options = {
     ...size(place),
     scales: { x: { time: false }, y: { range: (_, low, high) => padded(low, high) } },
     axes: [axis(xAxis, { size: 30, labelSize: 20, incrs: WHOLE }), axis("score on dev", { size: 58, values: (_, values) => values.map((v) => +(100 * v).toFixed(1)) })],
     cursor: { y: false, drag: { x: true, y: false }, points: { size: 9 }, focus: { prox: 24 } },
-    legend: { markers: { fill: (plot, at) => plot.series[at].stroke(plot, at), width: 0 } },
-    series: [{ label: xAxis, value: (_, v) => (v == null ? "" : v.toLocaleString("en")) }, ...series.map((one) => one.options)],
+    legend: { live: false, markers: { fill: (plot, at) => plot.series[at].stroke(plot, at), width: 0 } },
+    series: [{ label: xAxis }, ...series.map((one) => one.options)],
+    hooks: { setCursor: [tell] },
   };
   const plot = new uPlot(options, [xs, ...series.map((one) => one.values)], place);
   if (onChoose) plot.over.addEventListener("click", () => plot.cursor.idx != null && onChoose(plot.cursor.idx));
@@ -41,13 +45,11 @@ function padded(low, high) {
 }
 
 function scatter(label, paint, size) {
-  const value = (_, v) => (v == null ? "" : (100 * v).toFixed(1));
-  return { label, value, stroke: paint, paths: () => null, points: { show: true, size, stroke: paint, fill: paint, width: 0 } };
+  return { label, stroke: paint, paths: () => null, points: { show: true, size, stroke: paint, fill: paint, width: 0 } };
 }
 
 function line(label, paint, extra) {
-  const value = (_, v) => (v == null ? "" : (100 * v).toFixed(1));
-  return { label, value, stroke: paint, width: 2, points: { show: false }, ...extra };
+  return { label, stroke: paint, width: 2, points: { show: false }, ...extra };
 }
 
 function bestSoFar(values) {
@@ -56,14 +58,15 @@ function bestSoFar(values) {
 }
 
 function drawCandidates(place) {
-  const { candidates, student } = report.index;
+  const { candidates, student, finalist } = report.index;
   const order = candidates.calls.map((_, place) => place).sort((a, b) => candidates.calls[a] - candidates.calls[b] || a - b);
   const xs = order.map((place) => candidates.calls[place]);
   const whole = order.map((place) => (candidates.whole[place] ? fraction(candidates.mean[place]) : null));
   const part = order.map((place) => (candidates.whole[place] ? null : fraction(candidates.mean[place])));
   const many = order.length > 400;
+  const best = bestSoFar(whole);
   const series = [
-    { options: line("best so far", colour("best"), { paths: uPlot.paths.stepped({ align: 1 }) }), values: bestSoFar(whole) },
+    { options: line("best so far", colour("best"), { paths: uPlot.paths.stepped({ align: 1 }) }), values: best },
   ];
   if (student !== null) {
     const start = fraction(candidates.mean[student]);
@@ -73,16 +76,28 @@ function drawCandidates(place) {
     series.push({ options: scatter("on a part of dev", `${colour("quiet")}88`, 4), values: part });
   }
   series.push({ options: scatter("candidate", `${colour("accent")}${many ? "99" : ""}`, many ? 4 : 7), values: whole });
-  drawn(place, "candidates", xs, series, "calls", (at) => chooseCandidate(order[at]));
+  if (finalist !== null) {
+    series.push({ options: scatter("finalist", colour("good"), 11), values: order.map((place, at) => (place === finalist ? whole[at] : null)) });
+  }
+  const say = (at) => {
+    const place = order[at];
+    const which = place === finalist ? ", the finalist," : place === student ? ", the student," : "";
+    const part = candidates.whole[place] ? "" : ` on ${candidates.rows[place]} rows`;
+    const ahead = best[at] === null ? "" : `; the best so far ${(100 * best[at]).toFixed(1)}`;
+    return `After ${xs[at].toLocaleString("en")} calls: candidate ${candidates.number[place]}${which} scored ${points(candidates.mean[place])}${part}${ahead}.`;
+  };
+  drawn(place, xs, series, "calls", say, (at) => chooseCandidate(order[at]));
 }
 
 function drawSteps(place) {
   const values = JSON.parse(place.dataset.steps).map(fraction);
+  const best = bestSoFar(values);
   const series = [
-    { options: line("best so far", colour("best"), { paths: uPlot.paths.stepped({ align: 1 }) }), values: bestSoFar(values) },
+    { options: line("best so far", colour("best"), { paths: uPlot.paths.stepped({ align: 1 }) }), values: best },
     { options: scatter("instruction", colour("accent"), 7), values },
   ];
-  drawn(place, "steps", values.map((_, step) => step + 1), series, "step");
+  const say = (at) => `Instruction ${at + 1} scored ${(100 * values[at]).toFixed(1)}; the best so far ${(100 * best[at]).toFixed(1)}.`;
+  drawn(place, values.map((_, step) => step + 1), series, "instruction", say);
 }
 
 function drawCharts() {
@@ -99,3 +114,4 @@ addEventListener("resize", () => {
     for (const { plot, place } of charts) plot.setSize(size(place));
   }, 120);
 });
+matchMedia("print").addEventListener("change", drawCharts);

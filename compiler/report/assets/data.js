@@ -85,8 +85,25 @@ function setUpTheme() {
   say();
 }
 
+function setUpCopying() {
+  for (const button of document.querySelectorAll("button.copy")) {
+    const text = button.parentElement.querySelector("pre");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(text); // a browser that lets no page write there: Ctrl-C takes it
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+  }
+}
+
 function setUpNavigation() {
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+  for (const link of links.values()) link.addEventListener("focus", () => bringIntoSight(link));
   const seen = new Set();
   const watch = new IntersectionObserver((entries) => {
     for (const entry of entries) seen[entry.isIntersecting ? "add" : "delete"](entry.target.id);
@@ -95,14 +112,23 @@ function setUpNavigation() {
       if (name === now) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
+    if (now) bringIntoSight(links.get(now));
   }, { rootMargin: "-10% 0px -60% 0px" });
   for (const part of document.querySelectorAll("main > section")) watch.observe(part);
+}
+
+// In the row of links that a narrow screen scrolls; the page itself stays where it is.
+function bringIntoSight(link) {
+  const [row, place] = [link.parentElement, link.getBoundingClientRect()];
+  const { left, right } = row.getBoundingClientRect();
+  if (place.left < left || place.right > right - 24) row.scrollLeft += place.left - left - 24;
 }
 
 document.documentElement.classList.add("script");
 addEventListener("DOMContentLoaded", async () => {
   setUpTheme();
   setUpNavigation();
+  setUpCopying();
   report.index = await unpacked("index-data");
   setUpCandidates();
   setUpExamples();

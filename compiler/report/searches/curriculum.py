@@ -28,7 +28,7 @@ def pictures(material: Material) -> Iterator[Html]:
         cells = [_cell(orders.get(name), material) for name in names]
         rows.append((f"set {number}" if predictor == "self" else f"{predictor}: set {number}", *cells))
     explained = "Each set of demonstrations in the orders that were tried: the mean score on dev."
-    drawn = table(("set", *names), rows, caption="Sets and orders", numbers=())
+    drawn = table(("set", *names), rows, caption="Sets and orders")
     yield picture("The orders", explained, drawn, *_finalist(material))
 
 

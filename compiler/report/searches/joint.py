@@ -24,7 +24,7 @@ def pictures(material: Material) -> Iterator[Html]:
             without = part["without"]
             alone = "not scored" if without is None else bar(without, material)
             brought = "" if without is None else change(_share(part["with"], material) - _share(without, material))
-            name = f"{part['kind']} of {part['predictor']}"
+            name = part["kind"] if part["predictor"] == "self" else f"{part['kind']} of {part['predictor']}"
             rows.append([name, part["source"], alone, bar(part["with"], material), brought])
         drawn = table(
             ("part", "made by", "without it", "with it", "brings"),
@@ -35,11 +35,12 @@ def pictures(material: Material) -> Iterator[Html]:
         yield picture("The parts", _PARTS, drawn)
     if arms := found.get("portfolio"):
         most = max(1, max(arm["calls"] for arm in arms))
+        low, high = material.score_range
         rows = []
         for arm in arms:
             drawn = tag("span", tag("i", style=f"width:{100 * arm['calls'] / most:.1f}%"), class_="bar")
             calls = tag("span", drawn, f"{arm['calls']:,}", class_="score")
-            rows.append([arm["arm"], arm["turns"], calls, change(arm["gain"])])
+            rows.append([arm["arm"], arm["turns"], calls, change(arm["gain"] / (high - low))])
         drawn = table(
             ("arm", "turns", "calls", "gain"), rows, caption="Who had the calls of the search", numbers=(1, 3)
         )

@@ -10,17 +10,20 @@ from ..material import Material
 from .parts import MOST, bar, documents, picture, rest
 
 _EXPLAINED = "Every instruction in the order in which it came, with its score on the rows of the search."
+_POINT = "Point at the chart to read its numbers."
 
 
 def pictures(material: Material) -> Iterator[Html]:
     for told, trajectory in documents(material, "opro_trajectory"):
         scores = [one["score"] for one in trajectory]
         said = f"Scores of {len(scores)} instructions in the order in which they came; the table below has them."
-        chart = tag("div", class_="chart", data_steps=json.dumps(scores), role="img", aria_label=said)
+        canvas = tag("div", class_="chart", data_steps=json.dumps(scores), role="img", aria_label=said)
+        chart = tag("div", canvas, tag("p", _POINT, class_="quiet pointed"), class_="only-script")
         rows = []
         for number, one in enumerate(trajectory[:MOST], 1):
             marks = [tag("span", "finalist", class_="mark winner")] if one["candidate"] == material.finalist else []
-            rows.append((number, bar(one["score"], material), one["move"], tag("span", one["instruction"], " ", marks)))
-        listed = table(("step", "score", "move", "instruction"), rows, caption=f"The trajectory{told}", numbers=(0,))
+            cell = tag("div", one["instruction"], " ", marks), tag("div", one["move"], class_="quiet")
+            rows.append((number, bar(one["score"], material), cell))
+        listed = table(("#", "score", "instruction"), rows, caption=f"The trajectory{told}", numbers=(0,))
         table_ = opens("the trajectory as a table", listed, is_open=len(rows) <= 30)
         yield picture(f"The trajectory{told}", _EXPLAINED, chart, table_, *rest(len(trajectory), "instructions"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ....signatures.canonical import JSON
 from ..html import Html, opens, tag
 from ..material import Material
+from ..numbers import many
 from .parts import MOST, bar, documents, picture, rest, score_of, shortened, text
 
 _EXPLAINED = (
@@ -42,7 +43,7 @@ def _node(node: Mapping[str, JSON], nodes: Sequence[Mapping[str, JSON]], path: s
     facts = [
         tag("span", f"#{node['id']}", class_="quiet"),
         tag("span", "reward ", bar(node["reward"], material)),
-        tag("span", f"value {node['q']:.2f} over {node['visits']}", class_="quiet"),
+        tag("span", f"value {node['q']:.2f} over {many(node['visits'], 'visit')}", class_="quiet"),
     ]
     on_dev = score_of(node["candidate"], material)
     facts += [tag("span", "dev ", on_dev)] if on_dev else []

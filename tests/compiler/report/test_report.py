@@ -250,28 +250,6 @@ def test_a_report_of_5000_candidates_and_100000_evaluations_is_smaller_than_20_m
     assert len(found.elements) < 5000  # lists are made when they are looked at
 
 
-def test_a_command_is_kept_without_what_may_be_a_secret():
-    from burnish.compiler.report.notes import command
-
-    given = ["/usr/bin/burnish", "compile", "--param", "api_key=abc", "--param", "max_tokens=9", "http://me:pw@host/v1"]
-    assert command(given) == "burnish compile --param api_key=... --param max_tokens=9 http://host/v1"
-    given = [
-        "train.py",
-        "--param=api_key=abc=",
-        "--api-key",
-        "sk-1",
-        "--token=abc",
-        "--max-tokens",
-        "9",
-        "--budget=calls=5",
-    ]
-    assert (
-        command(given)
-        == "python train.py --param=api_key=... --api-key ... --token=... --max-tokens 9 --budget=calls=5"
-    )
-    assert command(["-c"]) == ""
-
-
 def test_what_the_run_noted_is_json_a_line(compile_reviews, tmp_path):
     compile_reviews()
     for name in ("rows.jsonl", "candidates.jsonl", "spent.jsonl"):

@@ -11,6 +11,7 @@ import pytest
 import report_runs
 from report_synthetic import synthetic
 
+from burnish.compiler.report.command_line import command
 from burnish.compiler.report.page import page
 from burnish.compiler.report.run_folder import read_run
 
@@ -22,6 +23,8 @@ pytestmark = [
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+COMMAND = ["/usr/bin/burnish", "compile", "app:program", "--train", "rows.jsonl", "--metric", "normalized_match:larger"]
+COMMAND += ["--lm", "local/qwen2.5-coder-0.5b-instruct", "--param", "max_tokens=16", "--budget", "calls=300"]
 SECONDS = 1.5  # of the processor, until a large report can be used; on an idle one it is then open in less than 3
 
 
@@ -46,7 +49,9 @@ def reports(tmp_path_factory):
     def report(name: str) -> Path:
         if name not in made:
             os.environ.update(BURNISH_CACHE_DIR=str(folder / "cache"), BURNISH_OFFLINE="1")
-            report_runs.RUNS[name](folder / name)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("sys.argv", COMMAND)
+                report_runs.RUNS[name](folder / name)
             made[name] = folder / f"{name}.html"
             made[name].write_text(page(read_run(folder / name)), encoding="utf-8")
         return made[name]
@@ -114,6 +119,40 @@ def test_nothing_is_wider_than_the_screen(search, width, reports, open_page):
     tab.locator("#examples-list summary").first.click()
     tab.wait_for_selector("#examples-list .message.reply")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_charts_legend_only_names_and_what_is_pointed_at_is_told_below(reports, open_page):
+    tab = open_page(reports("OPRO"))
+    for chart in ("#candidates-chart", "#lineage [data-steps]"):
+        assert ":" not in "".join(tab.locator(f"{chart} .u-legend").all_inner_texts())
+        # uPlot's style would put a colon after the names of a legend that shows values.
+        assert tab.locator(f"{chart} .u-legend.u-live").count() == 0
+        told = tab.locator(f":has(> {chart.removeprefix('#lineage ')}) > .pointed")
+        assert told.inner_text().startswith("Point at")
+        tab.locator(f"{chart} .u-over").hover()
+        assert "scored" in told.inner_text()
+
+
+def test_at_400_pixels_the_theme_button_covers_no_link_and_every_link_can_be_reached(reports, open_page):
+    tab = open_page(reports("OPRO"), 400)
+    row, button = (tab.locator(f"nav {what}").bounding_box() for what in (".links", "#theme"))
+    assert row["x"] + row["width"] <= button["x"]
+    assert button["x"] + button["width"] <= 400
+    for link in tab.locator("nav a").all():
+        link.focus()
+        place = link.bounding_box()
+        assert row["x"] <= place["x"] <= place["x"] + place["width"] <= row["x"] + row["width"]
+    tab.get_by_role("link", name="Reproduce").click()
+    tab.wait_for_selector("nav a[href='#reproduce'][aria-current]")
+
+
+def test_the_command_is_copied_with_a_button(reports, open_page):
+    tab = open_page(reports("OPRO"))
+    taking = "{ value: { writeText: async (text) => { window.taken = text; } } }"
+    tab.evaluate(f"Object.defineProperty(navigator, 'clipboard', {taking})")
+    tab.get_by_role("button", name="Copy the command").click()
+    tab.get_by_text("Copied").wait_for()
+    assert tab.evaluate("window.taken") == command(COMMAND)
 
 
 def test_lists_are_sorted_and_searched_by_keyboard_alone(reports, open_page):
@@ -200,6 +239,18 @@ def test_it_can_be_read_without_scripts_and_on_paper(reports, browser):
     assert not tab.locator("nav").is_visible()
     assert len(tab.pdf()) > 10_000
     context.close()
+
+
+def test_on_paper_it_is_light_whatever_the_screen_was(reports, open_page):
+    tab = open_page(reports("OPRO"), scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert tab.evaluate(ground) != "rgb(255, 255, 255)"
+    for _ in range(2):  # as the system has it, and as the button has it
+        tab.emulate_media(media="print", color_scheme="dark")
+        assert tab.evaluate(ground) == "rgb(255, 255, 255)"
+        assert tab.evaluate(CONTRAST) == []
+        tab.emulate_media(media="screen", color_scheme="light")
+        tab.locator("#theme").click()
 
 
 def test_a_report_of_5000_candidates_and_100000_evaluations_opens_at_once(tmp_path, open_page):

@@ -86,14 +86,14 @@ def test_an_arm_of_a_joint_search_is_named_where_its_own_picture_is_drawn():
 
 def test_of_joint_the_parts_and_the_portfolio_are_drawn():
     part = {"predictor": "self", "kind": "instruction", "source": "APE", "with": 0.9, "without": 0.7}
-    unscored = {**part, "kind": "format", "without": None}
+    unscored = {**part, "kind": "format", "predictor": "judge", "without": None}
     arms = [
         {"arm": "APE", "turns": 3, "calls": 200, "gain": 0.1},
         {"arm": "OPRO", "turns": 1, "calls": 50, "gain": 0.0},
     ]
     page = drawn(material({"joint": {"parts": [part, unscored], "portfolio": arms}}))
-    assert "instruction of self APE 70.0 90.0 +20.0" in page.text
-    assert "not scored" in page.text
+    assert "instruction APE 70.0 90.0 +20.0" in page.text
+    assert "format of judge APE not scored" in page.text
     assert "APE 3 200 +10.0" in page.text
     assert "OPRO 1 50 0.0" in page.text
 
