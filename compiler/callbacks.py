@@ -80,7 +80,10 @@ class CallEnded:
 
 @dataclass(frozen=True)
 class CompileStarted:
-    """predictors: paths. models: by role. limits: the whole budget, by currency. is_resumed: an old run goes on."""
+    """predictors: paths. models: by role. limits: the whole budget, by currency. is_resumed: an old run goes on.
+
+    score_range: lowest and highest score of the metric, which all scores that are told are in.
+    """
 
     run: str
     predictors: Sequence[str]
@@ -88,6 +91,7 @@ class CompileStarted:
     models: Mapping[str, str]
     limits: Mapping[str, float]
     is_resumed: bool
+    score_range: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)

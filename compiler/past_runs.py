@@ -16,6 +16,7 @@ from ..signatures.errors import RunError
 from .evidence import Verdict
 from .report.files import FOLDER, RUN
 from .run import RUNS, difference
+from .score_range import fraction, range_in
 
 CURRENCIES = ("calls", "tokens", "usd")
 DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
@@ -123,18 +124,18 @@ def read_run(folder: Path) -> PastRun:
     document = _json_in(folder / "program.json")
     events = _events(folder / "events.jsonl")
     noted = _json_in(folder / FOLDER / RUN) or {}
-    low, high = noted.get("range", (0.0, 1.0))
+    score_range = range_in(noted)
     recorded = [event for event in events if event["event"] == "recorded" and "rejected" not in event]
     # The student ran on all that is used of dev.
     whole = [event for event in recorded if event["rows"] == recorded[0]["rows"]]
-    means = [(event["mean"] - low) / (high - low) for event in whole]
+    means = [fraction(event["mean"], score_range) for event in whole]
     best = max(means, default=None)
     spent: dict[str, float] = next((event["total"] for event in reversed(events) if event["event"] == "block"), {})
     if document is not None:
         accounts = document["evidence"]["spent"].values()
         spent = {name: sum(account[name] for account in accounts) for name in CURRENCIES}
         finalist = document["evidence"]["dev"]["best"]
-        best = best if finalist is None else (finalist - low) / (high - low)
+        best = best if finalist is None else fraction(finalist, score_range)
     return PastRun(
         folder,
         identity,

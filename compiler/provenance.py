@@ -10,6 +10,7 @@ from ..signatures.canonical import JSON, digest
 from ..signatures.errors import SchemaError
 from ..teleprompters.token_cost import front, prompt_tokens
 from .records import Record
+from .score_range import UNIT
 from .splits import Splits
 from .task import Task
 from .workbench import Bench
@@ -30,6 +31,7 @@ def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[
     spent = {account: bench.ledger.spent(account) for account in ("search", "final")}
     return {
         "rows": {name: len(getattr(splits, name)) for name in ("pool", "dev", "holdout")},
+        **({} if bench.score_range == UNIT else {"range": list(bench.score_range)}),
         "candidates": len(records),
         "dev": {"student": records[0].score.mean if records else None, "best": _mean_of(records, finalist)},
         "parts": parts_of(records, finalist),

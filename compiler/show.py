@@ -13,6 +13,7 @@ from ..signatures.rules.vectors import dimensions
 from .frozen.checks import MALFORMED
 from .frozen.document import verdict_of
 from .one_answer import SAYS as ONE_ANSWER
+from .score_range import Range, fraction, range_in
 
 _STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 WIDTH = 160  # of one value of a demonstration, before it is shortened
@@ -52,6 +53,7 @@ def _notes(evidence: Mapping[str, JSON]) -> list[str]:
 
 
 def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
+    points = _Points(range_in(evidence))
     lines = [note for note in evidence.get("notes", []) if note.startswith(ONE_ANSWER)]
     parts = evidence.get("parts", [])
     if parts:
@@ -59,10 +61,10 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
         before: float | None = None
         for row in parts:
             mean = row["dev"]
-            change = "" if before is None or mean is None else f"  {100 * (mean - before):+.1f}"
-            lines.append(f"  {row['part']:<16}{_points(mean):>10}{change}")
+            change = "" if before is None or mean is None else f"  {points.of_change(mean - before)}"
+            lines.append(f"  {row['part']:<16}{points.of(mean):>10}{change}")
             before = mean if mean is not None else before
-    lines += _joint(evidence.get("findings", {}).get("joint", {}))
+    lines += _joint(evidence.get("findings", {}).get("joint", {}), points)
     failed = evidence.get("unusable", {})
     if any(failed.values()):
         lines.append("replies that could not be used, which score 0: " + "; ".join(_counts(failed)))
@@ -70,13 +72,14 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
     if len(formats) > 1:
         lines.append("the formats that were tried (best mean score on dev, without and with demonstrations):")
         lines += [
-            f"  {name:<16}{_points(best['without']):>12}{_points(best['with']):>12}" for name, best in formats.items()
+            f"  {name:<16}{points.of(best['without']):>12}{points.of(best['with']):>12}"
+            for name, best in formats.items()
         ]
     front = evidence.get("front", [])
     if len(front) > 1:
         lines.append("accuracy against length (mean score on dev, about how many prompt tokens):")
         lines += [
-            f"  {point['role'] or point['candidate'][:12]:<16}{_points(point['dev']):>10}{point['tokens']:>10,}"
+            f"  {point['role'] or point['candidate'][:12]:<16}{points.of(point['dev']):>10}{point['tokens']:>10,}"
             for point in front
         ]
     lines += [f"found by: {_move(record)}" for record in evidence.get("lineage", [])[-1:] if record["number"] > 0]
@@ -89,26 +92,26 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
     return lines
 
 
-def _joint(findings: Mapping[str, JSON]) -> list[str]:
+def _joint(findings: Mapping[str, JSON], points: _Points) -> list[str]:
     """What a joint search has to say: which part of which predictor brought what, and who had the calls."""
     lines = []
     if parts := findings.get("parts", []):
         lines.append("which part of which predictor brought what (mean score on dev without it):")
         for part in parts:
-            change = "" if part["without"] is None else f"  {100 * (part['with'] - part['without']):+.1f}"
+            change = "" if part["without"] is None else f"  {points.of_change(part['with'] - part['without'])}"
             name = f"{part['predictor']}: {part['kind']}"
-            lines.append(f"  {name:<32}{_points(part['without']):>12}{change}  by {part['source']}")
+            lines.append(f"  {name:<32}{points.of(part['without']):>12}{change}  by {part['source']}")
     if arms := findings.get("portfolio", []):
         lines.append("who had the calls of the search (calls, turns, what the best gained by them):")
         for arm in arms:
-            gained = f"{100 * arm['gain']:+.1f}"
+            gained = points.of_change(arm["gain"])
             lines.append(f"  {arm['arm']:<32}{arm['calls']:>8,}{arm['turns']:>5}{gained:>8}")
     if len(front := findings.get("front", [])) > 1:
         units = ", ".join(cost["unit"] for cost in findings["objectives"])
         lines.append(f"score against cost (mean score on dev, {units}):")
         for point in front:
             costs = "".join(f"{cost:>12g}" for cost in point["costs"])
-            lines.append(f"  {point['candidate'][:12]:<16}{_points(point['dev']):>10}{costs}")
+            lines.append(f"  {point['candidate'][:12]:<16}{points.of(point['dev']):>10}{costs}")
     return lines
 
 
@@ -136,8 +139,18 @@ def _counts(failed: Mapping[str, Mapping[str, int]]) -> list[str]:
     return [f"{who}: {counts}" for who, counts in said.items() if counts]
 
 
-def _points(mean: float | None) -> str:
-    return "not scored" if mean is None else f"{100 * mean:.1f}"
+class _Points:
+    """Scores in points of 100. score_range: the metric's."""
+
+    def __init__(self, score_range: Range) -> None:
+        self._range = score_range
+
+    def of(self, mean: float | None) -> str:
+        return "not scored" if mean is None else f"{100 * fraction(mean, self._range):.1f}"
+
+    def of_change(self, difference: float) -> str:
+        low, high = self._range
+        return f"{100 * difference / (high - low):+.1f}"
 
 
 # parts

@@ -171,6 +171,7 @@ def open_work(
         {role: lm.model for role, lm in task.lms.items()},
         _by_currency(limit_of(task.budget)) | ({} if task.budget.seconds is None else {"seconds": task.budget.seconds}),
         run.is_resumed,
+        task.metric.range,
     )
     callbacks.tell("on_compile_started", started)
     return work

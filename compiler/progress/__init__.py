@@ -27,6 +27,7 @@ from ..callbacks import (
     RoundEnded,
     SearchEnded,
 )
+from ..score_range import UNIT, fraction
 from .cell import CellView, is_notebook
 from .plain import LineView, LogView
 from .standing import Best, Standing, spent_share
@@ -57,6 +58,7 @@ class Progress(Callback):
         self._began = clock()
         self._budget: Mapping[str, float] = {}
         self._teleprompter = ""
+        self._range = UNIT
         self._phase = ""
         self._rounds = 0
         self._spent = self._total = self._paid = Spend()
@@ -95,6 +97,9 @@ class Progress(Callback):
                 last=self._last,
             )
 
+    def _best_of(self, scores: Sequence[float]) -> Best:
+        return Best.of([fraction(score, self._range) for score in scores])
+
     def _task(self) -> str:
         if self._phase != SEARCH:
             return ""
@@ -113,7 +118,7 @@ class Progress(Callback):
     # what it is told
 
     def on_compile_started(self, event: CompileStarted) -> None:
-        self._teleprompter, self._budget = event.teleprompter, event.limits
+        self._teleprompter, self._budget, self._range = event.teleprompter, event.limits, event.score_range
         self._view = view_on(self._stream, self.standing, self._clock)
         if event.is_resumed:
             self._view.message(f"resuming {event.run!r}")
@@ -137,7 +142,7 @@ class Progress(Callback):
             self._spent, self._limits, self._total, self._paid = event.spent, event.limits, event.total, event.paid
             self._fresh = Spend()
             if event.best and event.best is not self._scores:
-                self._scores, self._best = event.best, Best.of(event.best)
+                self._scores, self._best = event.best, self._best_of(event.best)
             # What the cache answers is no measure of the pace, so the clock starts with the first paid call.
             share = spent_share(event.spent, event.limits)
             if self._pace_from is None and share is not None and event.paid.calls:
@@ -147,9 +152,11 @@ class Progress(Callback):
 
     def on_candidate_scored(self, event: CandidateScored) -> None:
         with self._lock:
-            self._last = f"candidate {event.number} scored {100 * event.mean:.1f}"
-            if event.is_whole and (self._best is None or event.mean > self._best.mean):
-                self._best = Best.of(event.scores)  # until the next block says what is ahead, cost and all counted
+            mean = fraction(event.mean, self._range)
+            self._last = f"candidate {event.number} scored {100 * mean:.1f}"
+            if event.is_whole and (self._best is None or mean > self._best.mean):
+                # Until the next block says what is ahead, cost and all counted.
+                self._best = self._best_of(event.scores)
 
     def on_candidate_rejected(self, event: CandidateRejected) -> None:
         self._last = f"a proposal was rejected: {event.reason}"

@@ -14,8 +14,8 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Best:
-    """The best mean score on dev so far. interval: where the mean of this one candidate lies, for rows like these; that
-    it was picked as the best of many is not in it."""
+    """The best mean score on dev so far, a fraction of the range. interval: where the mean of this one candidate lies,
+    for rows like these; that it was picked as the best of many is not in it."""
 
     mean: float
     interval: tuple[float, float] | None

@@ -11,6 +11,7 @@ from ...signatures.prompt import Prompt
 from ...teleprompters.base import Outcome, Spend
 from ..evidence import Verdict
 from ..frozen.document import verdict_of
+from ..score_range import range_in
 from .naming import title_of_document
 
 
@@ -172,8 +173,7 @@ class Material:
 
     @property
     def score_range(self) -> tuple[float, float]:
-        low, high = self.run.get("range", (0.0, 1.0))
-        return low, high
+        return range_in(self.run or self.evidence)
 
     @property
     def teleprompter(self) -> str:

@@ -46,9 +46,3 @@ def many(number: int, thing: str) -> str:
 
 def spend_of(data: Mapping[str, JSON]) -> Spend:
     return Spend(data["calls"], data["tokens"], data["usd"])
-
-
-def fraction(value: float, score_range: tuple[float, float]) -> float:
-    """A score as a fraction of its range."""
-    low, high = score_range
-    return (value - low) / (high - low) if high > low else value

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from ..score_range import fraction
 from .html import Html, opens, section, table, tag
 from .material import Material, Row
-from .numbers import fraction, many, points
+from .numbers import many, points
 
 MOST = 200  # listed in the page's own text; scripts show all of them
 _QUIET = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..score_range import fraction
 from .html import Html, section, tag
 from .material import Material
-from .numbers import fraction, many, points
+from .numbers import many, points
 
 _POINT = "Point at the chart to read its numbers; click to read the candidate."
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from textwrap import indent
 
 from ..frozen.words import marked, word_diff
+from ..score_range import fraction
 from .evidence_section import rows_said
 from .lineage_section import ancestors, move_of
 from .material import Candidate, Material
 from .money_section import accounts, forecast, purposes
-from .numbers import count, dollars, duration, fraction, many, points
+from .numbers import count, dollars, duration, many, points
 from .provenance_section import reproduction
 from .rejected_section import counted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import threading
 
 import pytest
@@ -382,3 +383,16 @@ def test_a_threshold_that_no_score_of_the_metric_reaches_is_refused_before_any_c
     percent = b.metric(lambda example, prediction, trace=None: 100.0, range=(0, 100))
     assert b.plan(program, metric=percent, **arguments)
     assert lm.calls == []
+
+
+def test_scores_of_any_range_are_shown_in_points_of_100_everywhere(program, reviews, reviewer, capsys):
+    graded = b.metric(lambda example, prediction, trace=None: 8.0 * (prediction.label == example.label), range=(-2, 8))
+    lm, search = reviewer(lambda prompt: 0.5), b.RandomDemos(formats=("chat",))
+    found = b.compile(
+        program, trainset=reviews(60), metric=graded, lm=lm, teleprompter=search, budget=b.Budget(calls=400)
+    )
+    listed = re.findall(r"^  (?:student|demonstrations) +([\d.]+)", found.show(), re.MULTILINE)
+    best = re.findall(r"best ([\d.]+)", capsys.readouterr().err)
+    assert listed
+    assert best
+    assert all(20 <= float(score) <= 100 for score in (*listed, *best))  # 0.0 lies at 20 of 100, 8.0 at 100

@@ -93,6 +93,16 @@ def reply(progress: Progress, error: Exception | None = None, from_cache: bool =
     progress.on_request_ended(RequestEnded("run", SEARCH, "small", request, came, Spend(1), from_cache, 0.5, error))
 
 
+def test_scores_of_any_range_are_shown_in_points_of_100() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream, Clock())
+    progress.on_compile_started(CompileStarted("run", ("self",), "OPRO", {}, CALLS, False, (0, 10)))
+    progress.on_phase_started(PhaseStarted("run", SEARCH, CALLS))
+    block(progress, 4, best=(8.0, 6.0, 8.0, 6.0))
+    assert progress.standing().best is not None
+    assert str(progress.standing().best).startswith("best 70.0 (51.")
+
+
 def test_a_log_gets_one_line_a_phase_and_one_every_so_many_seconds() -> None:
     clock, stream = Clock(), io.StringIO()
     progress = started(stream, clock)

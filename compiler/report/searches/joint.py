@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...score_range import fraction
 from ..html import Content, Html, table, tag
 from ..material import Material
-from ..numbers import change, fraction
+from ..numbers import change
 from .parts import bar, picture
 
 _PARTS = "One part of the finalist after the other put back to the student's: mean score on dev with it and without."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ....signatures.canonical import JSON
+from ...score_range import fraction
 from ..html import Content, Html, opens, tag
 from ..material import Material
-from ..numbers import fraction, points
+from ..numbers import points
 
 LONG = 360  # characters of an instruction in a drawing before it is shortened
 MOST = 400  # nodes or steps drawn; what lies beyond is in the table of candidates
