@@ -6,10 +6,7 @@ import io
 import socket
 from http.client import HTTPResponse
 from time import monotonic
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from typing import Any
 
 MAX_HEAD = 65536  # bytes of status lines and headers, those of interim responses included
 
@@ -72,7 +69,7 @@ class _Arriving(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
+    def readinto(self, buffer: Any) -> int | None:
         # What has come is all head where more is read for it.
         if self.is_head and self._count >= MAX_HEAD:
             raise HeadTooLong(f"its headers have more than {MAX_HEAD} bytes")

@@ -24,7 +24,7 @@ def test_a_module_that_was_run_by_its_path_is_shown_as_it_was_typed():
         command(["/opt/venv/lib/site-packages/burnish/__main__.py", "plan", "app:program"])
         == "burnish plan app:program"
     )
-    shown = command(["/home/me/project/trainer/__main__.py", "--seed", "3"])
+    shown = command(["/srv/me/project/trainer/__main__.py", "--seed", "3"])
     assert shown.startswith("python -m ")
     assert shown.endswith(" --seed 3")
     assert "/" not in shown
