@@ -20,11 +20,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recordings import Recording, record
+from recordings import Recording, record, score_file
 
 import burnish as b
 from burnish.compiler.evidence import LEVEL, Comparison, compare
-from burnish.compiler.frozen.scoring import score_file
 from burnish.compiler.paired_test import paired_test
 from burnish.signatures.examples import Examples
 from burnish.teleprompters.demonstrations import (
@@ -229,7 +228,7 @@ def run(task: Task, name: str, search: b.Teleprompter) -> Result:
         found = compiled if document["finalist"] is None else compiled.finalist()
         file = Path(folder) / "found.json"
         found.save(str(file))
-        scored = score_file(str(file), holdout, metric, task.lm, None, 1)
+        scored = score_file(file, holdout, metric, task.lm)
         orders = _orders(Path(folder) / "events.jsonl")
     spent = sum(account["calls"] for account in document["evidence"]["spent"].values())
     (predictor,) = found.document["predictors"].values()

@@ -7,13 +7,18 @@ import lzma
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from burnish.compiler.frozen.document import read_document
+from burnish.compiler.frozen.scoring import Scored, score_document
+from burnish.compiler.lm import LM, Client, ReplyCache
 from burnish.compiler.lm.request import Request
 from burnish.compiler.lm.store import JSONStore
+from burnish.compiler.metrics import Metric
+from burnish.signatures.examples import Examples
 
 HERE = Path(__file__).resolve().parent
 
@@ -88,6 +93,13 @@ def record(cache: Path, recorded: Path) -> int:
             kept = row if "request" in row else {**row, "key": key}
             lines.write(json.dumps(kept, ensure_ascii=False) + "\n")
     return len(rows)
+
+
+def score_file(path: Path, rows: Examples, metric: Metric, lm: LM) -> Scored:
+    """The scores of a frozen file on all rows, one at a time, through the reply cache that is worked with."""
+    offline = bool(os.environ.get("BURNISH_OFFLINE"))
+    with closing(ReplyCache()) as cache, Client(cache, concurrency=1, offline=offline) as client:
+        return score_document(read_document(str(path)), rows, metric, client, lm)
 
 
 def _key(asked: dict[str, Any]) -> str:

@@ -334,9 +334,9 @@ class Ledger:
         faults = self._faults.spent.spend
         return (
             f"{faults.calls} attempts may have been billed without a reply (time-outs, dropped connections, "
-            f"calls in flight when a run was killed); the share of Budget({self.budget.describe()}) set aside for such "
-            "attempts is used up, so nothing more is sent. Every reply that arrived is in the cache, and is not paid "
-            "for again: run once more with a larger budget and a new run_dir."
+            f"calls in flight when a run was killed); the share of the budget ({self.budget.describe()}) set aside for "
+            "such attempts is used up, so nothing more is sent. Every reply that arrived is in the cache, and is not "
+            "paid for again: run once more with a larger budget and a new run_dir."
         )
 
 

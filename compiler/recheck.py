@@ -148,7 +148,8 @@ def recheck(
     """Asks the model anew on all rows that `calls` pays for, and compares with the score in the file.
 
     No reply comes from the user's reply cache, and none goes there: replies are kept in the folder `keep`, where a
-    stopped recheck goes on (None: a temporary one). calls: attempts are never more than these.
+    stopped recheck goes on (None: a temporary one). calls: attempts are never more than these (None: failed ones are
+    sent again, within limits).
     watch: told of each new reply.
     Where the rows are the held-out rows of the compile and the reply cache still has its replies, the comparison is
     paired. Raises BudgetError, ExampleError or FrozenError before any call where nothing can be compared.

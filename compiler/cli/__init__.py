@@ -57,7 +57,11 @@ EXIT_CODES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit code; the entry point of the `burnish` script."""
+    """Runs a command and returns its exit code; the entry point of the `burnish` script.
+
+    arguments: None: those of this process, which is then taken to end with the command: after a first Ctrl-C the next
+    one ends it at once, also when the command has returned.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     if not given:
@@ -68,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["BURNISH_OFFLINE"] = "1"
     to_go_on = "To go on: " + shlex.join(["burnish", *given])
     try:
-        with _two_interrupts(to_go_on):
+        with _two_interrupts(to_go_on, ends_process=arguments is None):
             code: int = parsed.command(parsed)
             sys.stdout.flush()
             return code
@@ -85,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _two_interrupts(to_go_on: str) -> Iterator[None]:
+def _two_interrupts(to_go_on: str, ends_process: bool) -> Iterator[None]:
     """The first Ctrl-C is Python's own, after which calls in flight may land; the second ends the process there and
     then. Nothing is lost by that: whatever counts as paid for is on the disk already."""
     is_ours = threading.current_thread() is threading.main_thread()
@@ -94,7 +98,7 @@ def _two_interrupts(to_go_on: str) -> Iterator[None]:
         return
 
     def first(_: int, __: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, second)  # and it stays: threads that do not end may hold the process up
+        signal.signal(signal.SIGINT, second)
         _write("\nStopping: calls in flight may land. Ctrl-C again stops at once.\n")
         raise KeyboardInterrupt
 
@@ -106,7 +110,8 @@ def _two_interrupts(to_go_on: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is first:
+        # `second` stays where the process ends: threads that do not end may hold it up.
+        if signal.getsignal(signal.SIGINT) is first or not ends_process:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -157,16 +157,19 @@ def lm_of(model: str | None, base_url: str | None, params: list[str], price: str
 
 
 def lm_of_file(parsed: argparse.Namespace, path: str) -> LM | None:
-    """The LM of --lm; without it the one that a frozen file names, at --base-url; None where that is not given."""
+    """The LM of --lm; without it the one that a frozen file names, at --base-url; None where that is not given, or is
+    the server of --encoder beside a file whose own model runs in this process."""
     model = parsed.lm
     if model is None and parsed.base_url:
         from ..frozen.document import read_document
 
         model = read_document(path)["lm"]["model"]
         if model.startswith("local/"):
+            if parsed.encoder:
+                return None
             raise LMError(
                 f"--base-url {parsed.base_url}: the model of {path}, {model}, runs in this process and has no "
-                "server. Name the server's model with --lm MODEL, or leave --base-url out."
+                "server. Name the server's model with --lm MODEL or --encoder MODEL, or leave --base-url out."
             )
     return lm_of(model, parsed.base_url, [])
 

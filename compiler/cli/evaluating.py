@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ...signatures.canonical import JSON
 from ...signatures.errors import BudgetError, ExampleError, MetricError
 from .arguments import lm_of, lm_of_file, metric_named, named_object, rows_of
-from .asking import calls_of
+from .asking import calls_in_words, calls_of, distinct, rows_in_words
 from .options import GATE, METRIC, command, file_options, fraction, json_option, print_json, quiet_option
 from .seen import warn_of_seen
 
@@ -108,8 +108,8 @@ def _scored(
     limit = calls_of(parsed.budget, "an eval")
     for path, document in documents.items():
         _check(path, document, program, encoder, rows, metric)
-    calls = sum(calls_a_row(document) for document in documents.values()) * len(rows)
-    plan = _plan(parsed, documents, len(rows), calls)
+    calls = sum(calls_a_row(document) for document in documents.values()) * distinct(rows)
+    plan = _plan(parsed, documents, rows, calls, limit)
     if limit is not None and calls > limit:
         raise BudgetError(
             f"{plan}, and --budget allows {limit}. Give calls={calls}, or a file with fewer rows. Nothing was spent."
@@ -165,13 +165,20 @@ def _unasked(*_: object) -> object:
     raise AssertionError("this program is looked at and not called")
 
 
-def _plan(parsed: argparse.Namespace, documents: Mapping[str, Mapping[str, JSON]], rows: int, calls: int) -> str:
+def _plan(
+    parsed: argparse.Namespace,
+    documents: Mapping[str, Mapping[str, JSON]],
+    rows: Examples,
+    calls: int,
+    limit: int | None,
+) -> str:
     models = [parsed.lm] if parsed.lm else [document["lm"]["model"] for document in documents.values()]
-    said = "about" if any(document["kind"] == "module" for document in documents.values()) else "at most"
+    exact = all(document["kind"] != "module" for document in documents.values())
     files = f" by {len(documents)} files" if len(documents) > 1 else ""
     if os.environ.get("BURNISH_OFFLINE"):
-        return f"from the reply cache alone: {rows} rows{files}"
-    return f"asking {' and '.join(dict.fromkeys(models))}: {rows} rows{files}, {said} {calls} calls"
+        return f"from the reply cache alone: {rows_in_words(rows)}{files}"
+    asked, said = " and ".join(dict.fromkeys(models)), calls_in_words(calls, limit, exact)
+    return f"asking {asked}: {rows_in_words(rows)}{files}, {said}"
 
 
 def _print(

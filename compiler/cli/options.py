@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 GATE = 4  # the exit code of a command that was told to fail on what it found
 PROGRAM = "module:attribute or file.py:attribute, a dspy.Module, Predict, ChainOfThought or Pipeline"
 ENCODER = "gives vectors of texts: a server's name, local/NAME or sentence-transformers:NAME@COMMIT (default: none)"
-SAME_ENCODER = "embeds queries for files that compare vectors (default: the encoder that the file names)"
+SAME_ENCODER = (
+    "embeds queries for files that compare vectors, at --base-url where given (default: the encoder that the file "
+    "names, at OPENAI_BASE_URL, else OpenAI, whatever --base-url says)"
+)
 METRIC = "exact_match:FIELD (or another built-in), module:function or file.py:function"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import lm_of, lm_of_file, metric_named, named_object, rows_of
-from .asking import calls_of
+from .asking import calls_in_words, calls_of, distinct, rows_in_words
 from .options import GATE, METRIC, command, file_options, fraction, json_option, print_json, quiet_option
 from .seen import warn_of_seen
 
@@ -61,15 +61,16 @@ def recheck(parsed: argparse.Namespace) -> int:
     rows = rows_of(parsed.data, parsed.inputs)
     assert rows is not None
     each, calls = calls_a_row(document), calls_of(parsed.budget, "a recheck")
-    asked = len(affordable(rows, each, calls))
-    said = "about" if document["kind"] == "module" else "at most"
+    asked = affordable(rows, each, calls)
+    planned = each * distinct(asked)
     then = document["lm"]["model"]
     now = parsed.lm or then
     warn_of_seen(parsed.file, document, parsed.data, rows)
     if now != then:
         print(f"The score then is that of {then}: what differs is the model as well.", file=sys.stderr)
-    plan = f"asking {now} anew: {asked} of {len(rows)} rows, {said} {each * asked} calls"
-    with shown(plan, each * asked, parsed.quiet) as watch:
+    said = calls_in_words(planned, calls, exact=document["kind"] != "module")
+    plan = f"asking {now} anew: {rows_in_words(asked, len(rows))}, {said}"
+    with shown(plan, planned, parsed.quiet) as watch:
         found = checked(
             document,
             rows,

@@ -34,13 +34,19 @@ _Said: TypeAlias = Callable[[_Given, _Found], str]
 
 
 def in_options(message: str, given: Mapping[str, object]) -> str:
-    """The message with Python's calls and arguments as options; what the command has no option for stays as it is.
+    """The message with Python's calls and arguments as options; what the command has no option for stays as it is, and
+    so do quoted text, what was typed on the command line, and arguments in calls that no rule is for.
 
     given: what the command takes, as argparse names it.
     """
+    typed = " ".join(map(str, given.values()))
     for pattern, said in _RULES:
-        message = re.sub(pattern, partial(said, given), message)
+        message = re.sub(f"{pattern}|{_KEPT}", partial(_unless_kept, said, given, typed), message)
     return message
+
+
+def _unless_kept(said: _Said, given: _Given, typed: str, found: _Found) -> str:
+    return found[0] if found["kept"] is not None or found[0] in typed else said(given, found)
 
 
 def _takes(given: _Given, option: str) -> bool:
@@ -89,6 +95,13 @@ def _always(text: str) -> _Said:
     return lambda _, found: found.expand(text)
 
 
+# Quoted text and calls. Tried where a rule does not match, so that no rule begins inside. What follows a letter is an
+# apostrophe and opens no quote.
+_KEPT = (
+    r"""(?P<kept>(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|(?<!\w)"(?:[^"\\]|\\.)*"(?!\w)"""
+    r"""|\w\((?:[^()]|\([^()]*\))*\))"""
+)
+
 # One after the other: the whole phrases first, then what is left of Python between other words.
 _RULES: tuple[tuple[str, _Said], ...] = (
     # What no option says, but another remedy beside it does.
@@ -107,10 +120,10 @@ _RULES: tuple[tuple[str, _Said], ...] = (
         _always(r"--teleprompter app.py:search, where app.py has search = burnish.\g<search>"),
     ),
     (
-        r"\b(?:compile|load|load_examples)\((?:(?:\.\.\.|path), )?(?P<name>\w+)=(?P<value>(?:[^()]|\([^()]*\))*)\)",
+        r"\b(?:compile|load|load_examples)\((?:(?:\.\.\.|path), )?(?P<name>\w+)=(?P<value>(?:[^(),]|\([^()]*\))*)\)",
         _argument,
     ),
-    (r"\b(?:burnish\.)?Budget\((?P<limits>[^()]*)\)", _budget),
+    (r"\b(?:burnish\.)?Budget\((?P<limits>|(?:\.\.\.|\w+=[^(),]+)(?:, \w+=[^(),]+)*)\)", _budget),
     (
         r"\bLM\('(?P<model>[^']*)', price=Price\(input=(?P<dollars_in>[\d.]+), output=(?P<dollars_out>[\d.]+)\)\)",
         _price,
@@ -119,5 +132,8 @@ _RULES: tuple[tuple[str, _Said], ...] = (
     (r"\bLM\(\.\.\., extra_body=\{'(?P<name>\w+)': \.\.\.\}\)", _body),
     (r"(?<=use )(?:burnish\.)?LM\('(?P<model>[^']*)'\)", _always(r"--lm \g<model>")),
     (r"^LM\((?P<model>'[^']*')\)", _always(r"The model \g<model>")),
-    (rf"(?<![\w.(])(?P<name>{'|'.join(OPTIONS)})=(?!\.\.\.)(?P<value>[\w'-]*)", _named),
+    (
+        rf"(?<!\S)(?P<name>{'|'.join(OPTIONS)})=(?P<value>-?\d+(?:\.\d+)?|'[^']*'|)(?=[.,;:]?(?:\s|$))",
+        _named,
+    ),
 )

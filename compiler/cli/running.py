@@ -78,10 +78,14 @@ def _inputs(text: str, where: str) -> dict[str, JSON]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ExampleError(f"{where} is not JSON ({error}): {text.strip():.80} {_OBJECT}") from None
+        raise ExampleError(f"{where} is not JSON ({error}): {_shown(text)}. {_OBJECT}") from None
     if not isinstance(value, dict):
-        raise ExampleError(f"{where} is JSON and no object: {text.strip():.80} {_OBJECT}")
+        raise ExampleError(f"{where} is JSON and no object: {_shown(text)}. {_OBJECT}")
     return value
+
+
+def _shown(text: str) -> str:
+    return repr(text.strip()[:80])
 
 
 def _line(result: Any) -> str:

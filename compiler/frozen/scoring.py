@@ -1,8 +1,7 @@
-"""Scoring a frozen file on rows, as `burnish eval` does: through the reply cache, outside any budget."""
+"""Scoring a frozen file on rows, as `burnish eval` does: through a client, outside any compile."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from ...signatures.errors import ExampleError, MetricError, ReplyError
 from .document import candidate_of, read_document
 
 if TYPE_CHECKING:
-    from ...signatures.examples import Examples
     from ..lm import LM, Client
     from ..metrics import Metric
 
@@ -55,20 +53,6 @@ def same_requests(one: str, other: str) -> bool:
         for d in documents
     )
     return first == second
-
-
-def score_file(
-    path: str, rows: Examples, metric: Metric, lm: LM | None, program: object, concurrency: int, encoder: object = None
-) -> Scored:
-    """The scores of a frozen file on all rows. lm, encoder: who answers (None: the models named in the file)."""
-    from ..lm import Client, ReplyCache
-
-    cache = ReplyCache()
-    try:
-        with Client(cache, concurrency=concurrency, offline=bool(os.environ.get("BURNISH_OFFLINE"))) as client:
-            return score_document(read_document(path), rows, metric, client, lm, program, encoder)
-    finally:
-        cache.close()
 
 
 def score_document(

@@ -74,7 +74,9 @@ def plan(
     """
     limit = budget.calls
     if limit is None:
-        raise BudgetError(f"A probe is limited in calls: Budget({budget.describe()}) has none. Give Budget(calls=N).")
+        raise BudgetError(
+            f"A probe is limited in calls, and this budget ({budget.describe()}) is not. Give Budget(calls=N)."
+        )
     if rows is None:
         made = [one for one in _all(subject, perturbations) if isinstance(one, Variant)]
         writing = sum(_cost(one, 0, calls_a_row) for one in made)

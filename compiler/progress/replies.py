@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ...teleprompters.base import Spend
-from ..lm.request import Reply
+from ..lm.failures import MaybeBilled
+from ..lm.request import Reply, Request
 from ..lm.watched import Watch
 from . import STEADY, view_on
 from .standing import Standing
@@ -35,24 +36,29 @@ def shown(plan: str, calls: int, quiet: bool) -> Iterator[Watch | None]:
 
 
 class _Replies:
-    """Counts what a client tells of, from any thread. calls: planned, at most."""
+    """Counts what a client tells of, from any thread. calls: planned, at most.
+
+    Each request counts once: of equal ones only some are told of, as most wait for the same reply.
+    """
 
     def __init__(self, calls: int) -> None:
         self._calls = calls
-        self._paid = self._cached = 0
+        self._paid = self._cached = self._maybe = 0
+        self._answered: set[str] = set()  # keys of requests
         self._last = ""
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
     def watch(self, came: Callable[[], None]) -> Watch:
-        def told(_: object, __: object, result: object, seconds: float | None) -> None:
+        def told(_: object, request: Request, result: object, seconds: float | None) -> None:
             with self._lock:
                 if not isinstance(result, Reply):
+                    self._maybe += isinstance(result, MaybeBilled)
                     self._last = f"no reply: {result}"
-                elif seconds is None:
-                    self._cached += 1
-                else:
-                    self._paid += 1
+                elif request.key not in self._answered:
+                    self._answered.add(request.key)
+                    self._cached += seconds is None
+                    self._paid += seconds is not None
                 came()
 
         return told
@@ -73,4 +79,5 @@ class _Replies:
 
     @property
     def bill(self) -> str:
-        return f"paid calls: {self._paid}; {self._cached} were answered by the reply cache"
+        maybe = f", and {self._maybe} that may have been billed without a reply" if self._maybe else ""
+        return f"paid calls: {self._paid}{maybe}; {self._cached} were answered by the reply cache"

@@ -269,7 +269,7 @@ def test_the_command_says_how_many_calls_it_makes_and_exits_with_4_on_drift(comp
     before = server.requests
     assert command(server, "recheck", "program.json", "fresh.jsonl", "--fail-if-drifted") == 0
     captured = capsys.readouterr()
-    assert captured.err.startswith("asking scripted anew: 60 of 60 rows, at most 60 calls\n")
+    assert captured.err.startswith("asking scripted anew: 60 of 60 rows, at most 60 calls before retries\n")
     assert "the same rows" not in captured.out
     assert server.requests == before + 60
     model["right"] = 6

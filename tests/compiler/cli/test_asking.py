@@ -7,6 +7,10 @@ import re
 
 import pytest
 
+from burnish.compiler.cli import _parser
+from burnish.compiler.cli.arguments import lm_of_file
+from burnish.testing.servers import Faults
+
 TWENTY = "rows.jsonl"
 SCORED = ("--metric", "exact_match:label")
 
@@ -23,11 +27,47 @@ def test_eval_says_who_is_asked_and_how_often_at_most_before_it_asks(shell, file
     done = shell("eval", "new.json", TWENTY, *SCORED, model="small")
     assert done.code == 0, done.err
     first, *_, last = done.err.splitlines()
-    assert first == "asking small: 20 rows, at most 20 calls"
+    assert first == "asking small: 20 rows, at most 20 calls before retries"
     assert last == "paid calls: 20; 0 were answered by the reply cache"
     assert "asking: 1 of 20 calls (5 %)" in done.err
     again = shell("eval", "new.json", TWENTY, *SCORED, model="small")
     assert again.err.splitlines()[-1] == "paid calls: 0; 20 were answered by the reply cache"
+
+
+@pytest.mark.parametrize("command", ["eval", "recheck"])
+def test_attempts_that_may_have_been_billed_are_on_the_bill(shell, files, command):
+    shell.server.faults = Faults(reset=0.3, seed=2)
+    done = shell(command, "new.json", TWENTY, *SCORED, model="small")
+    assert done.code == 0, done.err
+    lost = shell.server.billable - 20
+    assert lost > 0
+    assert "at most 20 calls before retries\n" in done.err
+    assert done.err.splitlines()[-1] == (
+        f"paid calls: 20, and {lost} that may have been billed without a reply; 0 were answered by the reply cache"
+    )
+
+
+@pytest.mark.parametrize("command", ["eval", "recheck"])
+def test_with_a_budget_the_plan_tells_the_bound_of_all_attempts(shell, files, command):
+    done = shell(command, "new.json", TWENTY, "--budget", "calls=50", *SCORED, model="small")
+    assert "rows, at most 20 calls, 50 with retries\n" in done.err
+
+
+@pytest.mark.parametrize("command", ["eval", "recheck"])
+def test_equal_rows_are_planned_asked_and_billed_once(shell, files, command, reviews_):
+    shell.rows("same.jsonl", reviews_(2) * 10)
+    done = shell(command, "new.json", "same.jsonl", "--concurrency", "20", *SCORED, model="small")
+    assert done.code == 0, done.err
+    assert shell.server.requests == 2
+    assert "20 rows (2 distinct), at most 2 calls before retries" in done.err.splitlines()[0]
+    assert "asking: 1 of 2 calls (50 %)" in done.err
+    assert done.err.splitlines()[-1] == "paid calls: 2; 0 were answered by the reply cache"
+
+
+def test_a_budget_needs_no_more_calls_than_there_are_different_rows(shell, files, reviews_):
+    shell.rows("same.jsonl", reviews_(2) * 10)
+    done = shell("eval", "new.json", "same.jsonl", "--budget", "calls=2", *SCORED, model="small")
+    assert done.err.startswith("asking small: 20 rows (2 distinct), at most 2 calls\n")
 
 
 @pytest.mark.parametrize(("command", "calls"), [("recheck", 20), ("probe", 180)])
@@ -42,7 +82,7 @@ def test_recheck_and_probe_show_the_plan_then_how_far_they_are_and_what_was_paid
 
 def test_eval_against_plans_both_files_together(shell, files):
     done = shell("eval", "new.json", TWENTY, "--against", "old.json", *SCORED, model="small")
-    assert done.err.startswith("asking small: 20 rows by 2 files, at most 60 calls\n")
+    assert done.err.startswith("asking small: 20 rows by 2 files, at most 60 calls before retries\n")
     assert shell.server.requests == 40
 
 
@@ -108,6 +148,12 @@ def test_base_url_without_a_model_says_which_option_is_missing(shell, files, com
     compiled_program(lm={"model": "local/tiny", "params": {}}).save("local.json")
     done = shell("run", "local.json", '{"review": "Fine."}', "--base-url", "http://127.0.0.1:1/v1")
     assert "local/tiny, runs in this process" in done.err
+
+
+def test_base_url_is_the_encoders_where_the_model_of_the_file_runs_in_this_process(shell, compiled_program):
+    compiled_program(lm={"model": "local/tiny", "params": {}}).save("local.json")
+    given = ("local.json", "{}", "--base-url", "http://127.0.0.1:1/v1", "--encoder", "vectors")
+    assert lm_of_file(_parser().parse_args(["run", *given]), "local.json") is None
 
 
 def test_json_stays_alone_on_stdout(shell, files):

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from burnish.compiler import cli
 from burnish.compiler.cli import EXIT_CODES, main
 from burnish.testing import ScriptedServer
 
@@ -32,8 +34,6 @@ def test_the_help_lists_every_exit_code_once(capsys):
 
 
 def test_exit_codes_of_commands_that_are_not_there_are_not_listed(capsys, monkeypatch):
-    from burnish.compiler import cli
-
     monkeypatch.setattr(cli, "COMMANDS", tuple(one for one in cli.COMMANDS if one in (cli.running, cli.showing)))
     with pytest.raises(SystemExit):
         main(["--help"])
@@ -79,3 +79,27 @@ def test_a_second_ctrl_c_ends_at_once_and_without_a_traceback(shell, reviews_):
         assert process.returncode == 130
     assert rest.startswith("\nStopped at once. To go on: burnish compile app.py:program --train train.jsonl")
     assert len(rest.splitlines()) == 2, rest
+
+
+@pytest.fixture(name="interrupted")
+def _interrupted(monkeypatch):
+    """Every command is interrupted with Ctrl-C; the handler of the test run comes back at the end."""
+
+    def parse_args(_):
+        return SimpleNamespace(command=lambda _: signal.raise_signal(signal.SIGINT))
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(cli, "_parser", lambda: SimpleNamespace(parse_args=parse_args))
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_in_a_process_that_goes_on_after_a_stopped_command_ctrl_c_is_pythons_again(interrupted):
+    assert main(["show", "a.json"]) == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_script_still_ends_at_a_second_ctrl_c_while_it_waits_for_its_threads(interrupted, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["burnish", "show", "a.json"])
+    assert main() == 130
+    assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler

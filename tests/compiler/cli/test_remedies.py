@@ -44,6 +44,52 @@ def test_python_becomes_an_option_where_the_command_has_it(words, message, said)
     assert in_options(message, vars(_parser().parse_args(words))) == (said or message)
 
 
+EVERYTHING = {option.removeprefix("--").replace("-", "_"): None for option, _ in OPTIONS.values()}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "There is no file none.jsonl in data/seed=1.",
+        "There is no file seed=1/none.jsonl.",
+        "the argument is not JSON: 'program=x, lm=gpt-4 concurrency=3'. Give an object",
+        "row 3 holds {'review': \"isn't it, lm= said\"}",
+        "inputs=['a'] is no list",
+        "lm={} names no LM.",
+        "Pass the encoder's name, or burnish.LM(name, base_url=).",
+        "Pass Joint(steps=2, seed=3, budget=9) or none.",
+        "the share of Budget(1 dollars, 5 seconds)",
+        "compile(..., valset=your_rows[:10], holdout=rows[10:])",
+        "program=x is no program",
+    ],
+)
+def test_quoted_text_paths_and_other_calls_stay_as_they_are(message):
+    assert in_options(message, EVERYTHING) == message
+
+
+def test_apostrophes_hide_nothing_that_a_remedy_says():
+    said = "the users' rows and the file's encoder: lower concurrency=, or don't."
+    assert in_options(said, EVERYTHING) == said.replace("concurrency=", "--concurrency")
+    assert in_options("margin=0.5. Or margin=-1, said 'x'", EVERYTHING) == "--margin 0.5. Or --margin -1, said 'x'"
+
+
+def test_words_of_the_command_line_are_repeated_as_they_were_typed(shell):
+    done = shell("probe", "a.json", "seed=1", "--metric", "exact_match:label")
+    assert "--seed" not in done.err
+    given = "program=x, lm=gpt-4 concurrency=3"
+    done = shell("run", "a.json", given)
+    assert "--" not in done.err
+
+
+def test_a_probe_without_a_limit_in_calls_is_told_how_to_give_one(shell, compiled_program, reviews_):
+    compiled_program().save("new.json")
+    rows = shell.rows("rows.jsonl", reviews_(20))
+    done = shell("probe", "new.json", rows, "--metric", "exact_match:label", "--budget", "usd=1", model="small")
+    assert done.err == (
+        "burnish: A probe is limited in calls, and this budget (1 dollars) is not. Give --budget calls=N.\n"
+    )
+
+
 def test_every_option_of_the_table_is_one_of_some_command():
     parsers = _parser()._subparsers._group_actions[0].choices.values()
     known = {option for parser in parsers for option in parser._option_string_actions}
