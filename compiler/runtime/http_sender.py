@@ -34,8 +34,8 @@ Link: TypeAlias = http.client.HTTPConnection
 class HTTPSender:
     """Posts requests to one server, from any thread. It never retries and follows no redirect.
 
-    On behalf of an event loop each attempt runs in a thread, of `threads.THREADS` at most; one that is cancelled hangs
-    up, so that thread and server are free at once.
+    On behalf of an event loop each attempt runs in a thread, one of `threads.OWN`; one that is cancelled hangs up, so
+    that thread and server are free at once, or as soon as a connection that is being made is there or is given up.
     """
 
     def __init__(self, connection: HTTPConnection) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _END: Any = object()
 class Threads:
     """Threads for blocking calls on behalf of event loops: `most` of them, started as they are needed.
 
-    left: calls that nobody waits for any more and that nothing can end. Each has its thread until it returns.
+    left: calls that nobody waits for any more and that have not ended. Each has its thread until it returns.
     """
 
     def __init__(self, most: int) -> None:
@@ -46,7 +46,7 @@ class Threads:
         except asyncio.CancelledError:
             if give_up is not None:
                 give_up()
-            elif not running.cancel():
+            if not running.cancel():
                 self._count(1)
                 running.add_done_callback(lambda _: self._count(-1))
             raise
@@ -67,21 +67,49 @@ async def in_thread(call: Callable[[], T], give_up: Callable[[], None] | None = 
 
 async def iterate_in_threads(items: Iterator[T], give_up: Callable[[], None] | None = None) -> AsyncGenerator[T, None]:
     """What a blocking iterator gives, each item fetched in a thread. give_up: makes a fetch end early."""
-    taking = threading.Lock()  # an iterator must not be closed while a thread is in it
-
-    def take() -> T:
-        with taking:
-            return next(items, _END)
-
-    def close() -> None:
-        with taking:
-            getattr(items, "close", bool)()
-
+    taken, threads = _Taken(items), OWN.get()
     try:
-        while (item := await in_thread(take, give_up)) is not _END:
+        while (item := await threads.run(taken.take, give_up)) is not _END:
             yield item
     finally:
-        OWN.get().submit(close)
+        if taken.end():
+            threads.submit(taken.close)
+
+
+class _Taken(Generic[T]):
+    """A blocking iterator, closed when no more is wanted of it: by the thread that is in it then, if there is one."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._lock = threading.Lock()
+        self._is_inside = self._is_over = False
+
+    def take(self) -> T:
+        """The next item, or _END."""
+        with self._lock:
+            if self._is_over:
+                end: T = _END
+                return end
+            self._is_inside = True
+        try:
+            return next(self._items, _END)
+        finally:
+            if self._leave():
+                self.close()
+
+    def end(self) -> bool:
+        """Takes no more. Returns whether the iterator is left to close: no thread is in it."""
+        with self._lock:
+            self._is_over = True
+            return not self._is_inside
+
+    def _leave(self) -> bool:
+        with self._lock:
+            self._is_inside = False
+            return self._is_over
+
+    def close(self) -> None:
+        getattr(self._items, "close", bool)()
 
 
 class Loop:

@@ -15,7 +15,8 @@ DRAINED_BYTES = 65536  # of a body that nobody reads; a larger one costs its con
 @dataclass
 class Bodies:
     """Those that are on their way. most: bytes of one. room: bytes of all of them together, so that memory is bounded
-    however many clients send at once, and clients that send slowly take no more of it than they have sent.
+    however many clients send at once. A client that stalls holds what it has sent: where some fill the room in this
+    way, others are refused until the time limit of those is up.
     """
 
     most: int

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 _ENCODER = json.JSONEncoder(default=str)
 _OURS = ("burnish", "uvicorn")  # loggers whose messages hold nothing of a request
+_RAISED = "_burnish_raised"  # attribute of a record whose words are withheld: what is said in their place
 _WITHHELD = "what this logger says is shown with --log-inputs only, as it may repeat inputs"
 
 _log = logging.getLogger("burnish.serve")
@@ -28,7 +29,7 @@ class JSONLines(logging.Formatter):
         fields = getattr(record, "burnish", None)
         if fields is None:
             line |= {"event": "message", "logger": record.name, "message": record.getMessage()}
-            line |= getattr(record, "raised", {})
+            line |= getattr(record, _RAISED, {})
             if record.exc_info:
                 line["traceback"] = self.formatException(record.exc_info)
         else:
@@ -54,22 +55,32 @@ def log_as_json(stream: TextIO = sys.stderr, *, with_inputs: bool = False) -> No
     if with_inputs:
         logging.captureWarnings(True)
     else:
-        logging.setLogRecordFactory(_without_words(logging.getLogRecordFactory()))
+        handler.addFilter(_without_words)  # for records that reach it through no logger of this process
+        logging.Logger.handle = _first_without_words(logging.Logger.handle)  # type: ignore[method-assign]
 
 
-def _without_words(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
-    def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        if record.name.partition(".")[0] not in _OURS:
-            record.msg, record.args, record.stack_info = _WITHHELD, None, None
-            record.raised = {"raised_at": [f"{record.pathname}:{record.lineno} {record.funcName}"]}
-        if record.exc_info and record.exc_info[1] is not None:
-            error = record.exc_info[1]
-            record.raised = {"error": type(error).__name__, "raised_at": places(error)}
-            record.exc_info = None
-        return record
+def _first_without_words(handle: Callable[[logging.Logger, logging.LogRecord], None]) -> Any:
+    """In place of a logger's `handle`, through which all its records go, whoever made them and however."""
 
-    return made
+    def handled(logger: logging.Logger, record: logging.LogRecord) -> None:
+        _without_words(record)
+        handle(logger, record)
+
+    return handled
+
+
+def _without_words(record: logging.LogRecord) -> bool:
+    """Takes the words out of a record, once. Returns that it may pass, as filters do."""
+    if hasattr(record, _RAISED):
+        return True
+    if (record.name or "").partition(".")[0] not in _OURS:
+        record.msg, record.args, record.stack_info = _WITHHELD, None, None
+        setattr(record, _RAISED, {"raised_at": [f"{record.pathname}:{record.lineno} {record.funcName}"]})
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        setattr(record, _RAISED, {"error": type(error).__name__, "raised_at": places(error)})
+    record.exc_info = record.exc_text = None
+    return True
 
 
 def places(error: BaseException) -> list[str]:

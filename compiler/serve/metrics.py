@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from ..callbacks import Callback, CallEnded
 from .problems import KINDS
 
-# Seconds. A reply of a language model takes from some milliseconds (cached by a proxy) to minutes.
 HUNG_UP = 499  # in log and metrics: the client was gone before there was an answer
 _STATUSES = sorted({200, HUNG_UP, *(status for kind, (status, _) in KINDS.items() if kind != "not_found")})
+# Seconds. A reply of a language model takes from some milliseconds (cached by a proxy) to minutes.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 

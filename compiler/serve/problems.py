@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from http.client import IncompleteRead, RemoteDisconnected
 
 from ...signatures.canonical import JSON
 from ...signatures.errors import LMError, ReplyError
@@ -14,7 +15,10 @@ from ..execution import RowFailure
 from ..lm.failures import AttemptFailure, MaybeBilled, Unbilled
 
 # Where the errors come from that a connection's failure may be made of: they know its address and nothing of a request.
-_OF_CONNECTIONS = ("builtins", "aiohttp", "asyncio", "concurrent", "http", "socket", "ssl", __name__.partition(".")[0])
+_OF_CONNECTIONS = ("builtins", "aiohttp", "asyncio", "concurrent", "socket", "ssl", __name__.partition(".")[0])
+# Of those that tell of a response that is no HTTP, these alone do not quote it.
+_WITHOUT_QUOTES = (RemoteDisconnected, IncompleteRead)
+_QUOTING = "aiohttp.http_exceptions"
 RETRY_SECONDS = 1  # what a client is asked to wait where the model's server says nothing
 
 # kind -> (status, sentence)
@@ -100,9 +104,15 @@ def said(error: BaseException, with_inputs: bool) -> str:
     if isinstance(failure, AttemptFailure):
         if failure.status is not None:
             return f"{name}: the model's server answered HTTP {failure.status}"
-        if all(type(link).__module__.partition(".")[0] in _OF_CONNECTIONS for link in _chain(error)):
+        if all(_is_of_connections(link) for link in _chain(error)):
             return f"{name}: {error}"  # our own words: who could not be reached, and why
     return f"{name}: its words are logged with --log-inputs only, as they may repeat inputs"
+
+
+def _is_of_connections(error: BaseException) -> bool:
+    module = type(error).__module__
+    known = module.partition(".")[0] in _OF_CONNECTIONS and module != _QUOTING
+    return known or isinstance(error, _WITHOUT_QUOTES)
 
 
 def _inner(error: BaseException, kind: type[BaseException]) -> BaseException | None:

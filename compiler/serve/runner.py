@@ -64,11 +64,11 @@ class Runner:
         self._bodies.check_head(request.headers)
         self._check_free()  # before the body is read, which would be for nothing
         body = await self._bodies.read(request)
-        self._check_free()  # only now: a client that sends slowly takes no other's place
+        self._check_free()  # only now: a body on its way takes no place
         exchange.inputs = inputs = self.served.contract.read(body)
         self._running += 1
-        TALLY.set(exchange.tally)
-        OWN.set(self._threads)
+        # Whoever awaits the app may do so in a task that goes on.
+        tally, own = TALLY.set(exchange.tally), OWN.set(self._threads)
         try:
             exchange.outputs = outputs = await _unless_gone(request, self.served.call(inputs))
             return outputs
@@ -77,6 +77,8 @@ class Runner:
         except Exception as error:
             raise problem_of(error) from error
         finally:
+            TALLY.reset(tally)
+            OWN.reset(own)
             self._running -= 1
 
     def _check_free(self) -> None:

@@ -58,7 +58,7 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def _refused(place: str, error: Exception) -> BurnishError:
-    reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
+    reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0].rstrip(".")
     return BurnishError(f"{place} cannot be listened at: {reason}. Give another --host or --port.")
 
 

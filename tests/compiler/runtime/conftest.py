@@ -96,6 +96,7 @@ def streamed(*texts):
 def server(monkeypatch):
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # connections that come at once; more than it are reset
 
     built = Server(("127.0.0.1", 0), Handler)
     built.lock, built.bodies, built.peers, built.answers = threading.Lock(), [], set(), []

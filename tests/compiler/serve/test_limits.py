@@ -13,7 +13,9 @@ import burnish
 from burnish.compiler.lm import LM
 from burnish.compiler.lm.request import Reply
 from burnish.compiler.lm.threads import ThreadedTransport
+from burnish.compiler.runtime.threads import OWN
 from burnish.compiler.serve.bodies import Bodies
+from burnish.compiler.serve.metrics import TALLY
 from burnish.compiler.serve.problems import Problem
 
 FINE = b'{"review": "Fine."}'
@@ -101,24 +103,44 @@ def test_what_the_head_of_a_request_gives_away_is_answered_before_the_body_is_re
     assert given[b"connection"] == b"close"
 
 
-def test_a_client_that_sends_slowly_takes_no_place_from_others(app):
-    served = app(lambda messages, params: "positive", concurrency=1)
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [(0, [200, 200]), (900, [200, 200]), (990, [429, 200])],
+    ids=["nothing", "what leaves room", "what leaves none"],
+)
+def test_a_body_on_its_way_takes_no_place_but_what_has_come_of_it_takes_room_until_it_is_given_up(app, sent, statuses):
+    served = app(lambda messages, params: "positive", concurrency=1, max_bytes=1000)
 
     async def both():
-        reading = asyncio.Event()
+        stalled = asyncio.Event()
+        pieces = iter([{"type": "http.request", "body": b" " * sent, "more_body": True}])
 
         async def slowly():
-            reading.set()
-            await asyncio.sleep(3600)
+            if (message := next(pieces, None)) is None:
+                stalled.set()
+                await asyncio.sleep(3600)
+            return message
 
         slow = asyncio.ensure_future(post(served, slowly))
-        await reading.wait()
-        status, _, told = await post(served)
+        await stalled.wait()
+        during, *_ = await post(served)
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
-        return status, told
+        after, *_ = await post(served)
+        return [during, after]
 
-    assert asyncio.run(both()) == (200, {"label": "positive"})
+    assert asyncio.run(both()) == statuses
+
+
+def test_a_task_that_awaits_the_app_is_left_as_it_was(app):
+    served = app(lambda messages, params: "positive")
+
+    async def awaiting():
+        before = OWN.get(), TALLY.get()
+        status, *_ = await post(served)
+        return status, before == (OWN.get(), TALLY.get())
+
+    assert asyncio.run(awaiting()) == (200, True)
 
 
 def test_bodies_on_their_way_hold_no_more_memory_together_than_there_is_room_for():
