@@ -1,4 +1,6 @@
-# make test    builds the wheel, installs it into .venv and tests it (fast tests, then those with the embedded model)
+# make install    builds the wheel and installs burnish[local] into .venv
+# make test    adds what tests need, and tests the installed wheel (fast tests, then those with the embedded model)
+# make lint, make types    the same with ruff, with mypy
 # make runtime-wheel   builds burnish-runtime into dist: what frozen programs need, and nothing of the compiler
 # make demo    compiles a sentiment program with a small model in this process and ships it
 # make docs    builds the site of docs/ into build/site; a warning is an error
@@ -35,19 +37,24 @@ dist/.built: .venv/.tools $(SOURCES)
 	@touch $@
 
 .venv/.installed: dist/.built
-	@echo "installing the wheel and its dependencies"
-	@$(PIP) install --quiet -c constraints.txt "$(WHEEL)[local,dev]"
+	@echo "installing burnish[local] into .venv, 570 MB with its dependencies: this may take minutes the first time, and pip is silent"
+	@$(PIP) install --quiet -c constraints.txt "$(WHEEL)[local]"
 	@$(PIP) install --quiet --no-deps --force-reinstall "$(WHEEL)"
+	@touch $@
+
+.venv/.dev: .venv/.installed
+	@echo "installing what tests, lint, types and docs need into .venv, 900 MB more: this may take minutes the first time, and pip is silent"
+	@$(PIP) install --quiet -c constraints.txt "$(WHEEL)[dev]"
 	@touch $@
 
 install: .venv/.installed
 
 test: test-fast test-model
 
-test-fast: install
+test-fast: .venv/.dev
 	$(BIN)/pytest -n 2 -m "not model"
 
-test-model: install
+test-model: .venv/.dev
 	$(BIN)/pytest -m model
 
 test-pythons: install
@@ -57,15 +64,16 @@ test-pythons: install
 runtime-wheel: .venv/.tools
 	@$(BIN)/python .ci/runtime_wheel.py dist
 
-lint: install
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # mypy reads the installed package, and from a folder without the tree, whose root is a package of another name.
-types: install
+types: .venv/.dev
 	cd .venv && bin/python -m mypy --strict --config-file ../pyproject.toml --cache-dir ../.mypy_cache -p burnish
 
-docs: install
+# mkdocstrings formats signatures with ruff.
+docs: .venv/.dev
 	@$(PIP) install --quiet -c constraints.txt "$(WHEEL)[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
@@ -108,7 +107,7 @@ def compile(
                 work.client.stop()
             work.end(None, error)
             if isinstance(error, KeyboardInterrupt):
-                _say_stopped(work, run_dir)
+                error.args = (_kept(work),)
             raise
         work.end(compiled)
         return compiled
@@ -174,13 +173,9 @@ def _run(task: Task, work: Work) -> CompiledProgram:
     return compiled
 
 
-def _say_stopped(work: Work, run_dir: str | os.PathLike[str] | None) -> None:
-    folder = str(work.run.folder)
-    print(
-        f"\nStopped. Everything paid for is kept in {folder!r} and in the reply cache. Run the same command again to "
-        "go on" + ("." if run_dir is None else f" (run_dir={folder!r})."),
-        file=sys.stderr,
-    )
+def _kept(work: Work) -> str:
+    """What a traceback ends with where the compile was stopped by hand."""
+    return f"What was paid for is kept in {str(work.run.folder)!r} and in the reply cache. To go on, run the same again"
 
 
 def search(task: Task, work: Work) -> Candidate:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from ..signatures.canonical import JSON
 from ..signatures.errors import RunError
 from .evidence import Verdict
 from .report.files import FOLDER, RUN
-from .run import RUNS, difference
+from .run import RUNS
 from .score_range import fraction, range_in
 
 CURRENCIES = ("calls", "tokens", "usd")
-DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,14 @@ def named_run(name: str, folder: Path = RUNS) -> PastRun:
     raise RunError(f"{said} {name!r} in {str(folder)!r}; it has: {known}. Give a name of those, or a run folder.")
 
 
+def run_of_file(digest: str, folder: Path = RUNS) -> str:
+    """The name of a run that ended with the file of this digest, "" where there is none."""
+    for path in sorted(folder.glob("*/program.json")):
+        if (_json_in(path) or {}).get("digest") == digest and _is_run(path.parent):
+            return path.parent.name
+    return ""
+
+
 def read_run(folder: Path) -> PastRun:
     identity = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
     document = _json_in(folder / "program.json")
@@ -149,16 +155,6 @@ def read_run(folder: Path) -> PastRun:
         document,
         str(noted.get("program", "")),
     )
-
-
-def differences(one: PastRun, other: PastRun) -> list[str]:
-    """In words, the first difference in each part of what the two are runs of."""
-    parts = sorted({*one.identity, *other.identity})
-    return [
-        DIGEST.sub(r"\1...", difference(one.identity.get(part), other.identity.get(part), part))
-        for part in parts
-        if one.identity.get(part) != other.identity.get(part)
-    ]
 
 
 def unlike(one: PastRun, other: PastRun) -> list[str]:

@@ -53,6 +53,7 @@ class Plan:
     """What a compile will do: a row a part, expected and at most, and notes in words. `print(plan)` shows the table.
 
     seconds: expected wall time. The last row is the total; real cost never passes its upper bound.
+    warnings: those of the notes that say why nothing will come of it.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Plan:
     seconds: float
     notes: tuple[str, ...]
     priced: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def total(self) -> PlanRow:
@@ -160,6 +162,7 @@ def make_plan(task: Task) -> Plan:
     seconds = total.calls * SECONDS_PER_CALL / min(CALLS_AT_ONCE, task.concurrency or CALLS_AT_ONCE)
     if budget.seconds is not None:
         seconds = min(seconds, budget.seconds)
+    no_search = () if asked or run else (NO_SEARCH,)
     return Plan(
         title=f"Plan for {budget.describe()}: {forecast.summary}",
         rows=tuple(rows),
@@ -167,9 +170,10 @@ def make_plan(task: Task) -> Plan:
         notes=(
             *_notes(task, sizing),
             *(() if not forecast.asks else (_writer(task),)),
-            *(() if asked or run else (NO_SEARCH,)),
+            *no_search,
         ),
         priced=any(lm.has_price for lm in task.lms.values()),
+        warnings=(*_undecided(task, sizing), *no_search),
     )
 
 
@@ -225,14 +229,8 @@ def _notes(task: Task, sizing: Sizing) -> list[str]:
     ]
     if len(splits.dev) < len(task.splits.dev):
         notes.append(f"dev is cut from {len(task.splits.dev)} rows to {len(splits.dev)}: the budget affords no more.")
-    if len(splits.holdout) < MIN_PAIRS:
-        notes.append(f"No comparison: {needed(task, sizing)} The verdict will be inconclusive.")
-    elif not sizing.compares:
-        notes.append(
-            f"This budget is too small for a comparison: it pays for {sizing.pairs} of at least {MIN_PAIRS} pairs. "
-            f"The verdict will be inconclusive. {needed(task, sizing)}"
-        )
-    elif sizing.pairs < len(splits.holdout):
+    notes += (undecided := _undecided(task, sizing))
+    if not undecided and sizing.pairs < len(splits.holdout):
         notes.append(f"The final account is sure to pay for {sizing.pairs} of {len(splits.holdout)} held-out rows.")
     if (task.program.kind != "predictor" or task.metric.needs_thread) and task.budget.calls_per_example is None:
         notes.append(
@@ -250,6 +248,18 @@ def _notes(task: Task, sizing: Sizing) -> list[str]:
         notes.append("cached='free': what the cache answers costs nothing, so the result depends on the cache.")
     notes += splits.notes
     return notes
+
+
+def _undecided(task: Task, sizing: Sizing) -> list[str]:
+    """Why the verdict will be inconclusive, whatever the search finds; nothing where it need not be."""
+    if len(sizing.splits.holdout) < MIN_PAIRS:
+        return [f"No comparison: {needed(task, sizing)} The verdict will be inconclusive."]
+    if not sizing.compares:
+        return [
+            f"This budget is too small for a comparison: it pays for {sizing.pairs} of at least {MIN_PAIRS} pairs. "
+            f"The verdict will be inconclusive. {needed(task, sizing)}"
+        ]
+    return []
 
 
 def _writer(task: Task) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -14,6 +15,9 @@ from .score_range import UNIT
 from .splits import Splits
 from .task import Task
 from .workbench import Bench
+
+RANDOM_FORMAT = ("RandomDemos", "format")  # the move that scores a format without demonstrations
+SHARE_OF_SEARCH = 2  # the search has half of the calls, or more
 
 # What stands in a report as a part of a prompt, and the fields that it is. Settings have none: they are all the rest.
 PARTS = {
@@ -42,8 +46,28 @@ def evidence(bench: Bench, splits: Splits, finalist: Candidate, notes: Sequence[
         "failures": dict(sorted(bench.failures.items())),
         **({"findings": dict(sorted(bench.findings.items()))} if bench.findings else {}),
         "events": dict(sorted(bench.events.counts.items())),
-        "notes": [*splits.notes, *bench.notes, *notes],
+        "notes": [*splits.notes, *bench.notes, *_unscored_demonstrations(bench), *notes],
     }
+
+
+def _unscored_demonstrations(bench: Bench) -> list[str]:
+    """Said where RandomDemos came no further than formats: the verdict alone reads as if sets had been compared."""
+    student = bench.records[0].score if bench.records else None
+    bare = {r.score.candidate for r in bench.records if (r.origin.teleprompter, r.origin.move) == RANDOM_FORMAT}
+    if student is None or not bare or not bench.events.counts["budget spent"]:
+        return []
+    if any(r.is_whole and r.score.candidate.demos != student.candidate.demos for r in bench.records):
+        return []
+    said = "The budget ended before any set of demonstrations was scored on all of dev, so none was compared."
+    formats = len({student.candidate, *bare})
+    rows = len(student.values)
+    each = math.ceil(bench.records[0].spent.calls / rows)
+    calls = SHARE_OF_SEARCH * 2 * formats * rows * each
+    limit = bench.ledger.budget.calls
+    has_all_formats = bench.events.counts["round"] > 0
+    if has_all_formats and limit is not None and limit < calls:
+        said += f" About {calls} calls score one."
+    return [said]
 
 
 def parts_of(records: Sequence[Record], finalist: Candidate) -> list[dict[str, JSON]]:

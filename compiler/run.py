@@ -6,14 +6,17 @@ import fcntl
 import json
 import logging
 import os
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..signatures.canonical import JSON, canonical, digest
 from ..signatures.errors import RunError
 
 RUNS = Path(".burnish") / "runs"
+MOST_SHOWN = 10  # differences between two runs
+DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 _log = logging.getLogger("burnish")
 
@@ -103,8 +106,9 @@ class Run:
             raise RunError(f"{str(path)!r} is damaged. Pass another run_dir; paid replies are in the cache.") from None
         if known != self.identity:
             self.close()
+            found = "; ".join(first_of(differences(known, self.identity)))
             raise RunError(
-                f"The run folder {str(self.folder)!r} belongs to other inputs: {difference(known, self.identity)}. "
+                f"The run folder {str(self.folder)!r} belongs to other inputs: {found}. "
                 "Pass another run_dir, or the inputs that it was started with. Nothing was spent."
             )
         return True
@@ -116,19 +120,49 @@ class Run:
             return 0.0
 
 
-def difference(known: JSON, given: JSON, place: str = "") -> str:
-    """The first place where two JSON values differ, in words."""
+def differences(known: JSON, given: JSON) -> list[str]:
+    """In words, every place where the identities of two runs differ, the task LM's first.
+
+    An LM that is the task's own in both, such as a judge that nobody named, is not said again.
+    """
+    if isinstance(known, dict) and isinstance(given, dict):
+        known, given = _without_repeated_lms(known, given)
+    found = sorted(_differing(known, given), key=lambda difference: not difference[0].startswith("lms.task"))
+    return [f"{place} was {_short(old)}, is now {_short(new)}" for place, old, new in found]
+
+
+def first_of(lines: Sequence[str]) -> list[str]:
+    """As many as a person reads, and how many more there are."""
+    left = len(lines) - MOST_SHOWN
+    return [*lines[:MOST_SHOWN], *([f"and {left} more"] if left > 0 else [])]
+
+
+def _without_repeated_lms(*identities: Mapping[str, JSON]) -> list[JSON]:
+    sides = [identity.get("lms", {}) for identity in identities]
+    repeated = {
+        role
+        for lms in sides
+        for role in lms
+        if role != "task" and all(lms.get(role, {}) == lms.get("task") for lms in sides)
+    }
+    kept = [{role: lm for role, lm in lms.items() if role not in repeated} for lms in sides]
+    return [{**identity, "lms": lms} for identity, lms in zip(identities, kept, strict=True)]
+
+
+def _differing(known: JSON, given: JSON, place: str = "") -> Iterator[tuple[str, JSON, JSON]]:
+    """Where two JSON values differ, as deep as both have the same shape: the place, and what stands there in each."""
+    if known == given:
+        return
     if isinstance(known, dict) and isinstance(given, dict):
         for name in sorted({*known, *given}):
-            if known.get(name) != given.get(name):
-                return difference(known.get(name), given.get(name), f"{place}.{name}" if place else str(name))
-    if isinstance(known, list) and isinstance(given, list) and len(known) == len(given):
+            yield from _differing(known.get(name), given.get(name), f"{place}.{name}" if place else str(name))
+    elif isinstance(known, list) and isinstance(given, list) and len(known) == len(given):
         for index, (old, new) in enumerate(zip(known, given, strict=True)):
-            if old != new:
-                return difference(old, new, f"{place}[{index}]")
-    return f"{place or 'the whole'} was {_short(known)}, is now {_short(given)}"
+            yield from _differing(old, new, f"{place}[{index}]")
+    else:
+        yield place or "the whole", known, given
 
 
 def _short(value: JSON) -> str:
-    text = json.dumps(value)
+    text = DIGEST.sub(r"\1...", json.dumps(value))
     return text if len(text) <= 120 else text[:117] + "..."

@@ -87,7 +87,7 @@ def _evidence(evidence: Mapping[str, JSON]) -> list[str]:
         lines.append(f"passed over: {passed_over}")
     spent = evidence.get("spent", {})
     if spent:
-        calls = ", ".join(f"{name} {account['calls']} calls" for name, account in spent.items())
+        calls = ", ".join(f"{name} {_many(account['calls'], 'call')}" for name, account in spent.items())
         lines.append(f"spent: {calls}")
     return lines
 
@@ -125,13 +125,18 @@ def _move(record: Mapping[str, JSON]) -> str:
 def _passed_over(events: Mapping[str, int]) -> str:
     """What cost no execution: instructions rejected, replies without any, reflections that said nothing new."""
     reasons = {name.removeprefix("rejected: "): n for name, n in events.items() if name.startswith("rejected: ")}
-    said = [f"{count} instructions ({reason})" for reason, count in reasons.items()]
-    for event, what in (
-        ("reply dropped", "replies with nothing in them"),
-        ("reflection repeated", "repeated reflections"),
-    ):
-        said += [f"{events[event]} {what}"] if events.get(event) else []
+    said = [f"{_many(count, 'instruction')} ({reason})" for reason, count in reasons.items()]
+    if dropped := events.get("reply dropped"):
+        said.append(
+            f"{dropped} {'reply' if dropped == 1 else 'replies'} with nothing in {'it' if dropped == 1 else 'them'}"
+        )
+    if repeated := events.get("reflection repeated"):
+        said.append(_many(repeated, "repeated reflection"))
     return ", ".join(said)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _counts(failed: Mapping[str, Mapping[str, int]]) -> list[str]:

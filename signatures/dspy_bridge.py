@@ -22,7 +22,7 @@ from .dspy_binding import (
     to_dspy_example,
     to_prediction,
 )
-from .dspy_program import Program, read_program
+from .dspy_program import Program, forward_of, read_program
 from .dspy_schema import schema_of
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "chat_messages",
     "configured_lm",
     "dspy_version",
+    "forward_of",
     "metric_context",
     "metric_trace",
     "prediction_to_json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import cached_property, partial
@@ -76,6 +76,20 @@ class Program:
         """What turns JSON into the typed values of the program's own fields; empty for a module."""
         return {field.name: self.leaf_types[path][field.name] for path, field in self._own_fields()}
 
+    @cached_property
+    def parameters(self) -> dict[str, bool] | None:
+        """The parameters of a module's forward(), and whether a call must give them.
+
+        None where they do not say what it takes: there are none, or it takes `*args`, `**kwargs` or one without a name.
+        """
+        try:
+            taken = inspect.signature(forward_of(self.module)).parameters.values()
+        except (AttributeError, TypeError, ValueError):  # no forward() at all, or a callable that does not say
+            return None
+        if any(one.kind not in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY) for one in taken):
+            return None
+        return {one.name: one.default is one.empty for one in taken} or None
+
     def _own_fields(self) -> Iterator[tuple[str, Field]]:
         for path, schema in self.schemas.items():
             yield from ((path, field) for field in schema.inputs if field.name in self.inputs)
@@ -110,6 +124,14 @@ def read_program(program: object) -> Program:
     return Program(
         module, kind, student, schemas, inputs, outputs, _identity(module, kind, schemas, spec), spec, leaves
     )
+
+
+def forward_of(module: Module) -> Callable[..., Any]:
+    """A module's forward(), or its aforward() where it has only that; to be read, not called."""
+    # Past dspy's own look-up, which logs a warning that forward() is called.
+    name = "forward" if hasattr(type(module), "forward") else "aforward"
+    found: Callable[..., Any] = object.__getattribute__(module, name)
+    return found
 
 
 def copy_with_leaves(module: Module, leaves: Mapping[int, Predict]) -> Module:

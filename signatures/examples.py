@@ -69,7 +69,8 @@ def check_examples(rows: object, program: Program, *, role: Role) -> CheckedExam
     """The rows as checked Examples: complete, typed as the program's fields say, equal ones once.
 
     rows: what `load_examples` returns or takes. The inputs of a row are those it was marked with (`inputs=` or
-    `with_inputs`), else the columns named like the program's inputs; all other columns are labels or metadata.
+    `with_inputs`), else the columns named like the program's inputs, or like the parameters of a module's forward();
+    all other columns are labels or metadata.
     Values that fit a field only in another spelling ("3" where an integer is due) are turned into what was meant.
     Raises ExampleError that names row and field: no rows, a missing or an unknown input, a value of a wrong type or
     that is not JSON, a text with a lone surrogate, or inputs that nobody stated and the program does not tell.
@@ -99,13 +100,11 @@ def split_overlap(a: Iterable[Example], b: Iterable[Example]) -> tuple[str, ...]
 
 def _inputs(row: Mapping[str, Any], program: Program, place: str, role: Role) -> tuple[str, ...]:
     marked = getattr(row, "_input_keys", None)
+    taken = {name: program.fields[name].required for name in program.inputs}
     if marked is None:
         if program.kind == "module":
-            refuse(
-                f"{place} does not say which columns are inputs, and a module with its own forward() does not tell. "
-                f"Load the {role} with load_examples(..., inputs=[...]), or mark each row: example.with_inputs(...)."
-            )
-        inputs = tuple(name for name in program.inputs if name in row)
+            taken = _parameters(program, place, role)
+        inputs = tuple(name for name in taken if name in row)
     else:
         _check_present(marked, row, place)
         inputs = tuple(name for name in row.keys() if name in marked)  # noqa: SIM118 - dspy.Example hides some keys
@@ -115,14 +114,24 @@ def _inputs(row: Mapping[str, Any], program: Program, place: str, role: Role) ->
                 f"{place} has the input {unknown[0]!r}, which the program does not take. "
                 f"It takes: {_names(program.inputs)}. Leave the column out of inputs=, or rename it."
             )
-    for name in program.inputs:
-        if name not in inputs and program.fields[name].required:
+    for name, required in taken.items():
+        if required and name not in inputs:
             marking = " among its inputs" if name in row else ""
             refuse(
                 f"{place} has no field {name!r}{marking}, which the program takes.\n"
                 f"It has: {_names(row.keys())}. Rename the column, or mark it with load_examples(..., inputs=[...])."
             )
     return inputs
+
+
+def _parameters(program: Program, place: str, role: Role) -> dict[str, bool]:
+    """What a module's forward() takes, and whether a row must give it."""
+    if program.parameters is None:
+        refuse(
+            f"{place} does not say which columns are inputs, and the parameters of the module's forward() do not tell. "
+            f"Load the {role} with load_examples(..., inputs=[...]), or mark each row: example.with_inputs(...)."
+        )
+    return program.parameters
 
 
 def _check_present(inputs: Iterable[str], row: Mapping[str, Any], place: str) -> None:

@@ -31,7 +31,7 @@ PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").gl
 ROWS = [json.loads(line) for line in (ROOT / "examples/data/reviews.jsonl").read_text("utf-8").splitlines()]
 LABELS = {row["review"]: row["label"] for row in ROWS}
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OUTSIDE = ("make ", "pip ", "python ")  # commands that set up a machine: only what they name is checked
+OUTSIDE = ("make ", "pip ", "python ", "head ")  # commands that set up a machine: only what they name is checked
 
 
 def blocks(page: str) -> list[tuple[str, str, str]]:
@@ -124,6 +124,11 @@ def check_outside(command: str) -> None:
         assert set(arguments) <= set(targets), command
     elif program == "python":
         assert (ROOT / arguments[0]).is_file(), command
+    elif program == "head":  # -N FROM > TO: the page was written with just these rows
+        count, source, _, target = arguments
+        lines = (ROOT / source).read_text(encoding="utf-8").splitlines()[: -int(count)]
+        furnished = Path(target).read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == [json.loads(line) for line in furnished], command
 
 
 def run_page(page: str, module: types.ModuleType, show) -> None:
@@ -165,6 +170,18 @@ def test_every_snippet_of_the_page_runs(page, world, monkeypatch):
         assert same_text(text, got), f"{page} shows\n{text}\nand what is printed is\n{got}"
 
     run_page(page, module, show)
+
+
+def test_pages_that_show_what_a_model_said_on_the_reviews_name_the_rows_that_it_was():
+    recorded = [page for page in PAGES if recorded_replies(page).exists()]
+    on_reviews = {page: (ROOT / page).read_text("utf-8") for page in recorded if page_reads(page, "reviews.jsonl")}
+    assert len(on_reviews) > 1
+    for page, text in on_reviews.items():
+        assert "\n$ head -200 examples/data/reviews.jsonl > reviews.jsonl\n" in text, page
+
+
+def page_reads(page: str, file: str) -> bool:
+    return any(file in text for _, _, text in blocks(page))
 
 
 def test_every_link_of_the_pages_leads_somewhere():

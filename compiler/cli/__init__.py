@@ -70,17 +70,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(given)
     if getattr(parsed, "offline", False):
         os.environ["BURNISH_OFFLINE"] = "1"
-    to_go_on = "To go on: " + shlex.join(["burnish", *given])
+    again = shlex.join(["burnish", *given])
     try:
-        with _two_interrupts(to_go_on, ends_process=arguments is None):
+        with _two_interrupts(again, ends_process=arguments is None):
             code: int = parsed.command(parsed)
             sys.stdout.flush()
             return code
     except BurnishError as error:
         print_error(error, parsed)
         return 1
-    except KeyboardInterrupt:
-        print(f"\nStopped. {to_go_on}", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        # A compile tells where its records are, and that the same again goes on.
+        print(f"\nStopped. {str(stopped) or 'To go on'}: {again}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever reads our output (head, less) has seen enough. Nothing may be written on the way out either.
@@ -89,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _two_interrupts(to_go_on: str, ends_process: bool) -> Iterator[None]:
+def _two_interrupts(again: str, ends_process: bool) -> Iterator[None]:
     """The first Ctrl-C is Python's own, after which calls in flight may land; the second ends the process there and
-    then. Nothing is lost by that: whatever counts as paid for is on the disk already."""
+    then. Nothing is lost by that: whatever counts as paid for is on the disk already. again: the command as typed."""
     is_ours = threading.current_thread() is threading.main_thread()
     if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
@@ -103,7 +104,7 @@ def _two_interrupts(to_go_on: str, ends_process: bool) -> Iterator[None]:
         raise KeyboardInterrupt
 
     def second(_: int, __: FrameType | None) -> None:
-        _write(f"\nStopped at once. {to_go_on}\n")
+        _write(f"\nStopped at once. To go on: {again}\n")
         os._exit(130)
 
     signal.signal(signal.SIGINT, first)

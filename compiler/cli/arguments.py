@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +90,25 @@ def metric_named(name: str) -> Metric:
         if not field:
             raise MetricError(f"--metric {name!r} needs the field it reads, such as {source}:label.")
         return metrics.metric_by_name(source, field)
-    if ":" not in name:
-        raise MetricError(
-            f"--metric {name!r} is unknown. Give a built-in with its field ({', '.join(metrics.BUILT_IN)}, as in "
-            "exact_match:label), or module:function."
-        )
-    return metrics.as_metric(named_object(name, "--metric"))
+    if ":" in name:
+        try:
+            return metrics.as_metric(named_object(name, "--metric"))
+        except ProgramError as error:
+            missing = error.__cause__
+            if not (isinstance(missing, ModuleNotFoundError) and missing.name == source.partition(".")[0]):
+                raise
+    raise MetricError(
+        f"--metric {name!r} is unknown.{_did_you_mean(source, metrics.BUILT_IN)} Give a built-in with its field "
+        f"({', '.join(metrics.BUILT_IN)}, as in exact_match:label), or module:function of a module that can be "
+        "imported from here."
+    )
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def teleprompter_named(name: str | None) -> Teleprompter | None:
@@ -109,7 +123,8 @@ def teleprompter_named(name: str | None) -> Teleprompter | None:
     spelt = name.replace("_", "").replace("-", "").lower()
     if spelt not in [known.replace("_", "") for known in TELEPROMPTERS]:
         known = ", ".join(TELEPROMPTERS)
-        raise BurnishError(f"--teleprompter {name!r} is unknown. Known: {known}, or module:attribute.")
+        meant = _did_you_mean(name, TELEPROMPTERS)
+        raise BurnishError(f"--teleprompter {name!r} is unknown.{meant} Known: {known}, or module:attribute.")
     (named,) = [known for known in teleprompters.__all__ if known.lower() == spelt]
     built: Teleprompter = getattr(teleprompters, named)()
     return built
@@ -121,6 +136,8 @@ def budget_of(text: str | None) -> Budget | None:
 
     if text is None:
         return None
+    if text.strip().isdecimal():
+        raise BudgetError(f"--budget {text!r} does not say of what. Give calls={text.strip()}, for example.")
     limits = {}
     for part in text.split(","):
         name, _, value = part.partition("=")

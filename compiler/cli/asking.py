@@ -31,7 +31,8 @@ def rows_in_words(asked: Sequence[Mapping[str, Any]], rows: int | None = None) -
     """The rows that are asked, of how many there are, and how many of them differ where some are equal."""
     number = str(len(asked)) if rows is None else f"{len(asked)} of {rows}"
     different = distinct(asked)
-    return f"{number} rows" + (f" ({different} distinct)" if different < len(asked) else "")
+    noun = "row" if (rows or len(asked)) == 1 else "rows"
+    return f"{number} {noun}" + (f" ({different} distinct)" if different < len(asked) else "")
 
 
 def calls_in_words(calls: int, limit: int | None, exact: bool) -> str:
@@ -39,7 +40,7 @@ def calls_in_words(calls: int, limit: int | None, exact: bool) -> str:
 
     exact: whether the file tells how many calls it makes, which that of a module does not.
     """
-    said = f"{'at most' if exact else 'about'} {calls} calls"
+    said = f"{'at most' if exact else 'about'} {calls} {'call' if calls == 1 else 'calls'}"
     if limit is None:
         return f"{said} before retries"
     return f"{said}, {limit} with retries" if limit > calls else said

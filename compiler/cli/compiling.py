@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...signatures.errors import BurnishError
 from .arguments import TELEPROMPTERS, budget_of, lm_of, metric_named, named_object, rows_of, teleprompter_named
 from .options import ENCODER, METRIC, PROGRAM, command, json_option, lm_options, positive, print_json
 from .remedies import in_options
+from .writing import FROZEN, check_output, force_option, source_of
 
 if TYPE_CHECKING:
+    from ..callbacks import Callback
     from .options import Commands
 
 SHIP_REFUSED = 3
@@ -73,7 +75,8 @@ def add(commands: Commands) -> None:
         json_option(parser)
     compiles.add_argument("-o", "--output", metavar="FILE", required=True, help="the frozen file to write")
     compiles.add_argument("--fail-unless-ship", action="store_true", help="exit with 3 unless the verdict is ship")
-    compiles.add_argument("--quiet", action="store_true", help="no progress line")
+    compiles.add_argument("--quiet", action="store_true", help="no plan and no progress line; warnings stay")
+    force_option(compiles)
 
 
 def plan(parsed: argparse.Namespace) -> int:
@@ -86,10 +89,19 @@ def plan(parsed: argparse.Namespace) -> int:
 
 def compile_program(parsed: argparse.Namespace) -> int:
     from ..compile import compile as compile_it
+    from ..compile import plan as plan_compile
+    from ..progress import Progress
+    from .announcing import PlanFirst
 
-    _check_folder(parsed.output)  # before anything is paid for
+    check_output(parsed.output, FROZEN, _read(parsed), parsed.force)
     arguments = _compile_arguments(parsed)
-    compiled = compile_it(named_object(parsed.program, "program"), progress=not parsed.quiet, **arguments)
+    program = named_object(parsed.program, "program")
+    planned = plan_compile(program, **arguments)
+    with ExitStack() as opened:
+        callbacks: list[Callback] = [PlanFirst(planned, partial(in_options, given=vars(parsed)), parsed.quiet)]
+        if not parsed.quiet:
+            callbacks.append(opened.enter_context(Progress(tells_verdict=parsed.json)))  # else standard output does
+        compiled = compile_it(program, progress=False, callbacks=callbacks, **arguments)
     compiled.save(parsed.output)
     verdict = compiled.verdict
     if parsed.json:
@@ -121,7 +133,12 @@ def _compile_arguments(parsed: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _check_folder(output: str) -> None:
-    folder = Path(output).parent
-    if not folder.is_dir():
-        raise BurnishError(f"-o {output}: there is no folder {str(folder)!r}. Create it first. Nothing was spent.")
+def _read(parsed: argparse.Namespace) -> dict[str, str | None]:
+    """The files that a compile reads, by the option that names them."""
+    return {
+        **{"--train": parsed.train, "--val": parsed.val, "--holdout": parsed.holdout},
+        "PROGRAM": source_of(parsed.program),
+        "--metric": source_of(parsed.metric),
+        **{"--report-metric " + name: source_of(name) for name in parsed.report_metric},
+        "--teleprompter": source_of(parsed.teleprompter),
+    }

@@ -192,16 +192,43 @@ def _print(
         print_json(
             {
                 "metric": metric.name,
-                "files": {path: one.to_json() for path, one in scored.items()},
+                "files": {path: _file_json(one, metric) for path, one in scored.items()},
                 "comparison": None if comparison is None else comparison.to_json(),
                 **({} if judged is None else {"gate": judged.to_json()}),
             }
         )
         return
     for path, one in scored.items():
-        failed = f" ({one.failed} replies did not parse)" if one.failed else ""
-        print(f"{path}: {100 * one.mean:.1f} on {len(one.scores)} examples{failed}")
+        print(f"{path}: {_in_points(one, metric)}")
     if comparison is not None:
         print(f"{parsed.against} -> {parsed.file}: {comparison}")
     if judged is not None:
         print(judged)
+
+
+def _in_points(scored: Scored, metric: Metric) -> str:
+    """The mean score in points of 100 between the ends of the metric's range, and how far rows like these tell it."""
+    from ..score_range import fraction as share
+
+    found = _interval(scored, metric)
+    between = "" if found is None else " (95 % {:.1f}..{:.1f})".format(*(100 * limit for limit in found))
+    failed = f" ({scored.failed} replies did not parse)" if scored.failed else ""
+    return f"{100 * share(scored.mean, metric.range):.1f} on {len(scored.scores)} examples{between}{failed}"
+
+
+def _file_json(scored: Scored, metric: Metric) -> dict[str, JSON]:
+    """With the interval of the mean in the units of the scores; null where they tell none."""
+    (low, high), found = metric.range, _interval(scored, metric)
+    return {
+        **scored.to_json(),
+        "interval": None if found is None else [low + limit * (high - low) for limit in found],
+    }
+
+
+def _interval(scored: Scored, metric: Metric) -> tuple[float, float] | None:
+    """The 95 % interval of the mean, as fractions of the metric's range, within it."""
+    from ..progress.standing import interval_of
+    from ..score_range import fraction as share
+
+    found = interval_of([share(score, metric.range) for score in scored.scores])
+    return None if found is None else (max(0.0, found[0]), min(1.0, found[1]))

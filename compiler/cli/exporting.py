@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...signatures.errors import FrozenError
 from .options import command
+from .writing import check_new, force_option
 
 if TYPE_CHECKING:
     from ..frozen.compiled import CompiledProgram
@@ -36,6 +37,7 @@ def add(commands: Commands) -> None:
         default=[],
         help="an optional input that is not given in calls; may be repeated",
     )
+    force_option(parser)
 
 
 def export(parsed: argparse.Namespace) -> int:
@@ -49,12 +51,13 @@ def export(parsed: argparse.Namespace) -> int:
     if parsed.output is None:
         print(text, end="")
     else:
+        check_new(parsed.output, text, {"FILE": parsed.file}, parsed.force)
         _write(Path(parsed.output), text)
     return 0
 
 
 def _into_folder(compiled: CompiledProgram, parsed: argparse.Namespace, folder: Path) -> None:
-    """One file a predictor, named for its path; nothing is written unless all of them can be exported."""
+    """One file a predictor, named for its path; nothing is written unless all of them can be."""
     from ..export import TARGETS as KNOWN
 
     target = KNOWN[parsed.to]
@@ -65,6 +68,8 @@ def _into_folder(compiled: CompiledProgram, parsed: argparse.Namespace, folder: 
         while f"{stem}{target.suffix}" in texts:
             stem += "_"
         texts[f"{stem}{target.suffix}"] = compiled.export(parsed.to, path, parsed.leave_out)
+    for name, text in texts.items():
+        check_new(str(folder / name), text, {"FILE": parsed.file}, parsed.force)
     for name, text in texts.items():
         _write(folder / name, text, folder=True)
         print(folder / name)

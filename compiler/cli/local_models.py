@@ -18,9 +18,9 @@ def add(commands: Commands) -> None:
         "models",
         models,
         "Small models that run in this process: which there are, download one, where its file is.",
-        "  burnish models list\n  burnish models pull smollm2-135m-instruct",
+        "  burnish models\n  burnish models pull smollm2-135m-instruct",
     )
-    parser.add_argument("action", choices=["list", "pull", "path"])
+    parser.add_argument("action", choices=["list", "pull", "path"], nargs="?", default="list", help="default: list")
     parser.add_argument("name", metavar="NAME", nargs="?", help="for pull and path")
     json_option(parser)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import command
+from .writing import REPORT, check_output, force_option
 
 if TYPE_CHECKING:
     from .options import Commands
@@ -28,6 +29,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: report.html")
     parser.add_argument("--text", action="store_true", help="print it instead, as text")
+    force_option(parser)
 
 
 def report(parsed: argparse.Namespace) -> int:
@@ -39,5 +41,6 @@ def report(parsed: argparse.Namespace) -> int:
     if parsed.text:
         print(text(material), end="")
     else:
+        check_output(parsed.output, REPORT, {"RUN": parsed.run}, parsed.force)
         print(f"wrote {write_report(material, Path(parsed.output))}")
     return 0

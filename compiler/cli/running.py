@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...signatures.canonical import JSON
@@ -14,6 +14,7 @@ from .arguments import lm_of, lm_of_file, named_object
 from .options import command, file_options
 
 if TYPE_CHECKING:
+    from ...signatures.schema import Field
     from .options import Commands
 
 STREAM_BLOCK = 64  # rows of standard input that are sent together
@@ -43,10 +44,10 @@ def run(parsed: argparse.Namespace) -> int:
     lm = lm_of_file(parsed, parsed.file)
     frozen = load(parsed.file, lm=lm, program=program, encoder=encoder)
     if parsed.inputs is not None:
-        print(_line(frozen(**_inputs(parsed.inputs, "the argument"))))
+        print(_line(frozen(**_inputs(parsed.inputs, frozen.input_fields, "the argument"))))
         return 0
     failures = 0
-    for block in _blocks(sys.stdin):
+    for block in _blocks(sys.stdin, frozen.input_fields):
         # Rows with labels are taken as they are: an output that is in them already is no input.
         rows = [
             {name: row[name] for name in row if name in frozen.inputs or name not in frozen.outputs} for row in block
@@ -59,11 +60,11 @@ def run(parsed: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _blocks(lines: Any) -> Iterator[list[dict[str, JSON]]]:
+def _blocks(lines: Any, fields: Mapping[str, Field]) -> Iterator[list[dict[str, JSON]]]:
     block: list[dict[str, JSON]] = []
     for number, line in enumerate(lines, 1):
         if line.strip():
-            block.append(_inputs(line, f"line {number}"))
+            block.append(_inputs(line, fields, f"line {number}"))
         if len(block) == STREAM_BLOCK:
             yield block
             block = []
@@ -74,7 +75,29 @@ def _blocks(lines: Any) -> Iterator[list[dict[str, JSON]]]:
 _OBJECT = 'Give an object with the input fields, such as {"review": "Nothing works."}'
 
 
-def _inputs(text: str, where: str) -> dict[str, JSON]:
+def _inputs(text: str, fields: Mapping[str, Field], where: str) -> dict[str, JSON]:
+    """The object, its inputs in the form that the compile gave such values. Raises ExampleError where they have none.
+
+    fields: the program's inputs; empty for a module, whose code decides.
+    """
+    return {
+        name: _fitted(fields[name], value, where) if name in fields else value
+        for name, value in _object(text, where).items()
+    }
+
+
+def _fitted(field: Field, value: JSON, where: str) -> JSON:
+    from ...signatures.values import Mismatch, coerce
+
+    if field.is_text and isinstance(value, list):
+        return value  # shown as numbered passages
+    try:
+        return coerce(field.json_schema, value, field.name)
+    except Mismatch as mismatch:
+        raise ExampleError(f"{where}: {mismatch}. The program takes {field.name} as {field.type_name}.") from None
+
+
+def _object(text: str, where: str) -> dict[str, JSON]:
     try:
         value = json.loads(text)
     except ValueError as error:

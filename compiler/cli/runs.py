@@ -52,16 +52,21 @@ def runs(parsed: argparse.Namespace) -> int:
 
 
 def compare(parsed: argparse.Namespace) -> int:
-    from ..past_runs import differences, named_run, unlike
+    from ..past_runs import named_run, unlike
+    from ..run import differences, first_of
 
     one, other = (named_run(name, Path(parsed.folder)) for name in (parsed.one, parsed.other))
-    found, incomparable = differences(one, other), unlike(one, other)
+    found, incomparable = differences(one.identity, other.identity), unlike(one, other)
     if parsed.json:
         print_json({"runs": [one.to_json(), other.to_json()], "differences": found, "not_comparable": incomparable})
         return 0
     columns = zip(*(_facts(run) for run in (one, other)), strict=True)
     print("\n".join(_table([[name, first, second] for (name, first), (_, second) in columns])))
-    print("\n".join(["", "what differs:", *(f"  {line}" for line in found)] if found else ["", "the same inputs"]))
+    print(
+        "\n".join(
+            ["", "what differs:", *(f"  {line}" for line in first_of(found))] if found else ["", "the same inputs"]
+        )
+    )
     if incomparable:
         print(f"scores not of the same rows and metric, and so not to be compared: {' and '.join(incomparable)}")
     return 0

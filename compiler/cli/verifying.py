@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from .options import command, json_option, print_json
+from .writing import SIGNATURE, check_output, force_option
 
 if TYPE_CHECKING:
     from .options import Commands
@@ -34,6 +35,7 @@ def add(commands: Commands) -> None:
     signing.add_argument("file", metavar="FILE")
     signing.add_argument("--key", metavar="PEM", required=True, help="the private key (burnish keygen, or openssl)")
     signing.add_argument("-o", "--output", metavar="FILE", help="where the signature goes (default: FILE.sig)")
+    force_option(signing)
     making = command(
         commands,
         "keygen",
@@ -56,6 +58,7 @@ def sign(parsed: argparse.Namespace) -> int:
     from ..frozen.signing import sign
 
     output = parsed.output or f"{parsed.file}.sig"
+    check_output(output, SIGNATURE, {"FILE": parsed.file, "--key": parsed.key}, parsed.force)
     print(f"{output}: signed {sign(parsed.file, parsed.key, output)}")
     return 0
 

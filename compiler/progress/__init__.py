@@ -48,10 +48,17 @@ class Progress(Callback):
     """Shows how far a compile is, on `stream` (default: stderr, or the output of a notebook's cell).
 
     On a terminal three lines are redrawn in place, one where rich is not installed; elsewhere plain lines are added.
+    tells_verdict: at the end, with the replies that could not be used; False where somebody else prints that.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        tells_verdict: bool = True,
+    ) -> None:
         self._stream = stream
+        self._tells_verdict = tells_verdict
         self._clock = clock
         self._lock = threading.Lock()
         self._view: View | None = None
@@ -172,7 +179,8 @@ class Progress(Callback):
             return
         self._view.close()
         if event.verdict is not None:
-            self._view.message(f"{event.verdict}\n{_bill(event)}{_unusable(event)}")
+            bill = _bill(event)
+            self._view.message(f"{event.verdict}\n{bill}{_unusable(event)}" if self._tells_verdict else bill)
 
 
 def view_on(stream: TextIO | None, read: Callable[[], Standing], clock: Callable[[], float]) -> View:

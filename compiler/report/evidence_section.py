@@ -11,9 +11,9 @@ from .numbers import change, many, p_value, points
 
 _ROWS_FOR = {"pool": "rows to draw from", "dev": "to select on"}
 _SAYS = {
-    "ship": "The prompts that were found are better. The file holds them.",
-    "keep": "No gain worth having. The file holds the student's prompts.",
-    "inconclusive": "The held-out rows do not settle it. The file holds the student's prompts.",
+    "ship": "The prompts that were found are better.",
+    "keep": "No gain worth having.",
+    "inconclusive": "The held-out rows do not settle it.",
 }
 
 
@@ -21,7 +21,9 @@ def evidence_section(material: Material) -> Html:
     verdict = material.verdict
     if verdict is None:
         return section("verdict", "Verdict", *_without(material))
-    return section("verdict", "Verdict", _headline(verdict), *_comparison(verdict, material), *_notes(material))
+    return section(
+        "verdict", "Verdict", *_headline(verdict, material), *_comparison(verdict, material), *_notes(material)
+    )
 
 
 def outcome(material: Material) -> str:
@@ -50,9 +52,14 @@ def _without(material: Material) -> Iterator[Html]:
     yield tag("p", badge, f" The run is {material.state}. What it has done so far is below.", class_="headline")
 
 
-def _headline(verdict: Verdict) -> Html:
+def _headline(verdict: Verdict, material: Material) -> Iterator[Html]:
     badge = tag("span", verdict.decision, class_=f"badge {verdict.decision}")
-    return tag("div", tag("p", badge, " ", _SAYS[verdict.decision], class_="headline"), tag("p", _reason(verdict)))
+    holds = f"The file holds the {material.holds}'s prompts."
+    said = tag("p", badge, f" {_SAYS[verdict.decision]} {holds}", class_="headline")
+    yield tag("div", said, tag("p", _reason(verdict)))
+    if material.fuller:
+        more = (tag("code", f"burnish report {material.fuller}"), " has its candidates, rows and replies as well.")
+        yield tag("p", "This is a report of the file alone: ", *more, class_="quiet")
 
 
 def _reason(verdict: Verdict) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...signatures.canonical import JSON
 from .html import Html, section, tag
 from .material import Candidate, Material, Scored
+from .numbers import many
 from .prompts_section import changed
 from .searches import pictures
 from .searches.parts import score_of
@@ -46,7 +47,7 @@ def _step(one: Scored, before: Scored | None, material: Material) -> Html:
     marks = [tag("span", "finalist", class_="mark winner")] if one.candidate == material.finalist else []
     marks += [tag("span", "student", class_="mark")] if one.candidate == material.student else []
     facts = tag("div", tag("span", "dev ", score_of(one.candidate, material)), marks, class_="row")
-    calls = f", after {one.spent.calls:,} calls" if one.spent.calls else ""
+    calls = f", after {many(one.spent.calls, 'call')}" if one.spent.calls else ""
     head = tag("p", tag("strong", f"#{one.number}"), f" {move_of(one)}{calls}")
     said = material.candidates.get(one.candidate)
     old = None if before is None else material.candidates.get(before.candidate)

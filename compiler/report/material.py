@@ -105,6 +105,7 @@ class Material:
     state: "finished", or how the run stands. run: what `Notes` wrote of the run; empty where there is nothing but a
     file, as are all the others. kept: documents of the search, by name.
     outcome: of a candidate's digest and a row, as the journal has it. has_asked: the search asked an optimizer LM.
+    fuller: of a file alone, the name of the run that ended with it, where that is at hand; "" elsewhere.
     """
 
     name: str
@@ -120,11 +121,17 @@ class Material:
     kept: Mapping[str, JSON] = field(default_factory=dict)
     seconds: float | None = None
     has_asked: bool = True
+    fuller: str = ""
     outcome: Callable[[str, Row], Outcome | None] = lambda candidate, row: None
 
     @cached_property
     def verdict(self) -> Verdict | None:
         return None if self.document is None else verdict_of(self.document)
+
+    @property
+    def holds(self) -> str:
+        """Whose prompts the file holds, "student" or "finalist"; "" while there is none."""
+        return "" if self.document is None else str(self.document["holds"])
 
     @property
     def state(self) -> str:

@@ -14,7 +14,7 @@ from .html import Html, tag
 from .lineage_section import lineage_section
 from .material import Material
 from .money_section import accounts, money_section
-from .numbers import dollars, duration
+from .numbers import dollars, duration, many
 from .prompts_section import prompts_section
 from .provenance_section import provenance_section
 from .rejected_section import rejected_section
@@ -84,7 +84,7 @@ def _subtitle(material: Material) -> Html:
     said = [f"run {material.name}", rows_said(material)]
     if spent := accounts(material):
         total = sum(spent.values(), Spend())
-        said += [f"{total.calls:,} calls", f"{dollars(total.usd)} dollars" if total.usd else ""]
+        said += [many(total.calls, "call"), f"{dollars(total.usd)} dollars" if total.usd else ""]
     said.append("" if material.seconds is None else duration(material.seconds))
     return tag("p", " \N{MIDDLE DOT} ".join(part for part in said if part), class_="quiet")
 

@@ -18,6 +18,10 @@ _PLACES = {
     "question_end": "where the question ends",
     "answer_begin": "where the answer begins",
 }
+_HELD = {
+    "student": "The file holds the text before the change.",
+    "finalist": "The file holds the text after the change.",
+}
 _SHOWN_AS = {"same": None, "removed": "del", "added": "ins"}
 
 
@@ -31,12 +35,8 @@ def prompts_section(material: Material) -> Html:
         told = _alone(material, has_found=after is not None and before is None)
         shown = after or before or {}
         return section("program", title, tag("p", told), [_predictor(path, None, new) for path, new in shown.items()])
-    held = (
-        "The file holds the text after the change."
-        if material.evidence and material.document is not None and material.document["holds"] == "finalist"
-        else "The file holds the text before the change."
-    )
-    key = (tag("del", "removed"), " and ", tag("ins", "added"), " words, from the student to the finalist. ", held)
+    held = f" {_HELD[material.holds]}" if material.holds else ""
+    key = (tag("del", "removed"), " and ", tag("ins", "added"), " words, from the student to the finalist.", held)
     return section("program", title, tag("p", key), [_predictor(path, before[path], after[path]) for path in after])
 
 

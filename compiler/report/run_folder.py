@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ...signatures.canonical import JSON
@@ -27,7 +28,8 @@ def read_material(named: str | Path) -> Material:
     """
     place = Path(named)
     if place.is_file():
-        return of_document(read_document(place), place.name)
+        document = read_document(place)
+        return replace(of_document(document, place.name), fuller=past_runs.run_of_file(document["digest"]))
     return read_run(find_run(str(named)))
 
 

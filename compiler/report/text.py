@@ -44,8 +44,10 @@ def text(material: Material) -> str:
 def _verdict(material: Material) -> Iterator[str]:
     verdict = material.verdict
     yield f"none: the run is {material.state}" if verdict is None else str(verdict)
-    if material.document is not None:
-        yield f"the file holds the {material.document['holds']}'s prompts"
+    if material.holds:
+        yield f"the file holds the {material.holds}'s prompts"
+    if material.fuller:
+        yield f"this is a report of the file alone: burnish report --text {material.fuller} has more"
     yield from material.evidence.get("notes", [])
 
 

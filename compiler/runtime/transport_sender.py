@@ -7,7 +7,8 @@ import atexit
 import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Generator
-from weakref import WeakSet
+from concurrent.futures import Future, wait
+from weakref import finalize
 
 from ..lm.connection import Connection
 from ..lm.failures import MaybeBilled
@@ -16,24 +17,19 @@ from ..lm.threads import ThreadedTransport
 from .pieces import Piece, whole_piece
 from .threads import LOOP, in_thread
 
-_OPENED: WeakSet[TransportSender] = WeakSet()  # weak: views made for a call are not kept until the process ends
-
-
-@atexit.register
-def _end_all() -> None:
-    for sender in list(_OPENED):
-        sender.end()
+CLOSING_SECONDS = 5.0  # what the end of a process gives its transports to close
 
 
 class TransportSender:
     """The transport of a connection, shared by all threads and loops. A reply comes in one piece.
 
+    It is closed when nobody has this any more, and at the latest when the process ends.
     One that blocks is called in the threads of whoever calls: those of its own are fewer than a server may need.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._opened: tuple[int, Transport] | None = None
+        self._opened: _Opened | None = None
         self._opening = threading.Lock()
 
     def open(self) -> None:
@@ -60,14 +56,41 @@ class TransportSender:
 
     def _transport(self) -> Transport:
         with self._opening:
-            if self._opened is None or self._opened[0] != os.getpid():
-                self._opened = (os.getpid(), self._connection.open())
-                _OPENED.add(self)
-            return self._opened[1]
+            if self._opened is None or self._opened.process != os.getpid():
+                self._opened = _Opened(self._connection.open())
+                # At the exit `_close_all` closes it: finalizers may come when the loop has ended.
+                finalize(self, self._opened.close).atexit = False
+            return self._opened.transport
 
-    def end(self) -> None:
-        if self._opened is not None and self._opened[0] == os.getpid():
-            asyncio.run_coroutine_threadsafe(self._opened[1].close(), LOOP.loop()).result(timeout=5)
+
+class _Opened:
+    """A transport that is used in our loop, and in the process that opened it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.process = os.getpid()
+        self._loop = LOOP.loop()  # now: `close` may run where the lock that this takes is held
+        self._closing: Future[None] | None = None
+        _OPENED.add(self)
+
+    def close(self) -> Future[None] | None:
+        """Begins to close it. Waits for nothing and takes no lock of ours: the garbage collector may call it anywhere.
+
+        None: it belongs to the process that this one was forked from.
+        """
+        if self._closing is None and self.process == os.getpid():
+            self._closing = asyncio.run_coroutine_threadsafe(self.transport.close(), self._loop)
+            self._closing.add_done_callback(lambda _: _OPENED.discard(self))
+        return self._closing
+
+
+_OPENED: set[_Opened] = set()  # until they are closed, so that the end of the process can wait for it
+
+
+@atexit.register
+def _close_all() -> None:
+    closing = [opened.close() for opened in list(_OPENED)]
+    wait([future for future in closing if future is not None], CLOSING_SECONDS)
 
 
 async def within(seconds: float | None, work: Awaitable[Reply]) -> Reply:

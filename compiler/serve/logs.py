@@ -48,6 +48,7 @@ def log_as_json(stream: TextIO = sys.stderr, *, with_inputs: bool = False) -> No
     handler.setFormatter(JSONLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    _hand_over()
     for name in _OURS:
         logging.getLogger(name).setLevel(logging.INFO)
     warnings.showwarning = _warned  # these three write to stderr by themselves
@@ -57,6 +58,15 @@ def log_as_json(stream: TextIO = sys.stderr, *, with_inputs: bool = False) -> No
     else:
         handler.addFilter(_without_words)  # for records that reach it through no logger of this process
         logging.Logger.handle = _first_without_words(logging.Logger.handle)  # type: ignore[method-assign]
+
+
+def _hand_over() -> None:
+    """Loggers that write lines of their own, as dspy's does, leave that to the handler of the root."""
+    for logger in logging.root.manager.loggerDict.values():
+        own = [one for one in getattr(logger, "handlers", ()) if type(one) is logging.StreamHandler]
+        if own and isinstance(logger, logging.Logger):
+            logger.handlers[:] = [one for one in logger.handlers if one not in own]
+            logger.propagate = True
 
 
 def _first_without_words(handle: Callable[[logging.Logger, logging.LogRecord], None]) -> Any:

@@ -51,5 +51,7 @@ def _contract(program: FrozenProgram) -> Contract:
     module: Any = program.module
     if module is None or program.input_fields:
         return Contract(program.input_fields, program.output_fields)
-    inputs, is_open = fields_of_function(module.forward if hasattr(type(module), "forward") else module.aforward)
+    from ...signatures.dspy_bridge import forward_of
+
+    inputs, is_open = fields_of_function(forward_of(module))
     return Contract(inputs, None, is_open)

@@ -149,7 +149,7 @@ def test_help_and_the_error_for_an_unknown_teleprompter_name_all_that_there_are(
     assert {name.replace("_", "") for name in TELEPROMPTERS} == names
     code, _, err = burnish_("plan", *COMPILE, "--teleprompter", "opra")
     assert code == 1
-    assert f"Known: {', '.join(TELEPROMPTERS)}, or module:attribute" in err
+    assert f"Did you mean opro? Known: {', '.join(TELEPROMPTERS)}, or module:attribute" in err
     with pytest.raises(SystemExit):
         main(["plan", "--help"])
     assert f"{', '.join(TELEPROMPTERS)}, or module:attribute (default: joint)" in " ".join(
@@ -169,7 +169,7 @@ def test_every_teleprompter_is_known_by_its_name(burnish_, name):
 def test_eval_scores_a_file_with_the_metric_it_was_compiled_with(burnish_, compiled, server):
     code, out, err = burnish_("eval", "out.json", "test.jsonl")
     assert code == 0, err
-    assert out == "out.json: 100.0 on 20 examples\n"
+    assert out == "out.json: 100.0 on 20 examples (95 % 83.2..100.0)\n"
     before = server.requests
     code, out, _ = burnish_("eval", "out.json", "test.jsonl", "--json")
     assert json.loads(out)["files"]["out.json"]["mean"] == 1.0
@@ -181,8 +181,8 @@ def test_eval_against_another_file_compares_the_same_rows(burnish_, compiled, fo
     code, out, err = burnish_("eval", "out.json", "test.jsonl", "--against", "student.json")
     assert code == 0, err
     lines = out.splitlines()
-    assert lines[0] == "out.json: 100.0 on 20 examples"
-    assert lines[1] == "student.json: 50.0 on 20 examples"
+    assert lines[0] == "out.json: 100.0 on 20 examples (95 % 83.2..100.0)"
+    assert lines[1] == "student.json: 50.0 on 20 examples (95 % 27.2..72.8)"
     assert "50.0 -> 100.0 on 20 examples" in lines[2]  # whatever rows these are, nobody has held them out
 
 
@@ -290,7 +290,10 @@ def test_cache_shows_what_it_holds_and_clears_only_when_told_so(burnish_, compil
         ({4: "exact_match:sentiment"}, "sentiment"),
         ({6: "calls=-1"}, "calls=-1"),
         ({6: "euros=3"}, "'euros' is unknown"),
-        ({6: "1500"}, "'1500' is unknown"),
+        ({6: "1500"}, "Give calls=1500"),
+        ({4: "exct_match:label"}, "Did you mean exact_match? Give a built-in with its field (contains, exact_match,"),
+        ({4: "exact_mach"}, "Did you mean exact_match?"),
+        ({4: "nothing_here:score"}, "'nothing_here:score' is unknown. Give a built-in"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message_before_anything_is_spent(burnish_, server, changes, named):
@@ -326,6 +329,12 @@ def test_ctrl_c_exits_with_130_and_prints_the_command_to_go_on_with(burnish_, mo
     code, _, err = burnish_("compile", *COMPILE, "-o", "out.json")
     assert code == 130
     assert "burnish compile app:program --train train.jsonl" in err
+
+
+def test_models_without_an_action_lists_them(burnish_):
+    listed = burnish_("models", "list", lm=False)
+    assert listed[0] == 0
+    assert burnish_("models", lm=False) == listed
 
 
 @pytest.mark.parametrize("command", ["", "plan", "compile", "eval", "run", "show", "diff", "cache", "models"])

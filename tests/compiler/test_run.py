@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import burnish as b
-from burnish.compiler.run import Run
+from burnish.compiler.run import Run, differences
 from burnish.teleprompters.base import Forecast
 
 
@@ -85,3 +85,36 @@ def test_a_compile_is_not_refused_while_somebody_looks_whether_the_folder_is_at_
     monkeypatch.setattr("burnish.compiler.run.time.sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
     Run({"seed": 0}, tmp_path).close()
     os.close(looking)
+
+
+def run_of(task, judge=None, **others):
+    """The identity of a run; what nobody named is the task's LM."""
+    return {"lms": {"judge": judge or task, "optimizer": task, "task": task}, **others}
+
+
+def test_what_differs_between_runs_begins_with_the_task_lm_and_does_not_say_it_again_for_roles_that_nobody_named():
+    old = run_of({"model": "small", "params": {"max_tokens": 16}}, budget={"calls": 100}, seed=0)
+    new = run_of({"model": "large", "params": {"max_tokens": 40}}, budget={"calls": 200}, seed=0)
+    assert differences(old, new) == [
+        'lms.task.model was "small", is now "large"',
+        "lms.task.params.max_tokens was 16, is now 40",
+        "budget.calls was 100, is now 200",
+    ]
+    assert differences(run_of({"model": "small"}), run_of({"model": "small"}, judge={"model": "large"})) == [
+        'lms.judge.model was "small", is now "large"'
+    ]
+
+
+def test_a_folder_of_other_inputs_is_refused_with_ten_differences_and_how_many_more_there_are(tmp_path):
+    Run({"settings": dict.fromkeys("abcdefghijklm", 0), "data": "0123456789abcdef" * 4}, tmp_path).close()
+    with pytest.raises(b.RunError) as raised:
+        Run({"settings": dict.fromkeys("abcdefghijklm", 1), "data": "fedcba9876543210" * 4}, tmp_path)
+    said = str(raised.value)
+    assert 'data was "0123456789ab...", is now "fedcba987654..."; settings.a was 0, is now 1; ' in said
+    assert "settings.i was 0, is now 1; and 4 more. Pass another run_dir" in said
+
+
+def test_a_folder_whose_identity_is_no_object_is_refused_as_one_of_other_inputs(tmp_path):
+    (tmp_path / "identity.json").write_text("[]")
+    with pytest.raises(b.RunError, match=r"belongs to other inputs: the whole was \[\]"):
+        Run({"seed": 0}, tmp_path)

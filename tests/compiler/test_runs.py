@@ -163,6 +163,22 @@ def test_comparing_two_runs_says_what_differs_and_sets_their_scores_side_by_side
     assert found["not_comparable"] == ["dev", "held out"]
 
 
+def test_comparing_names_the_task_lm_first_and_ten_differences_at_most(capsys):
+    for name, model in (("one", "small"), ("other", "large")):
+        settings = dict.fromkeys("abcdefghijkl", model)
+        a_run(name, lms={"judge": {"model": model}, "task": {"model": model}}, settings=settings).close()
+    assert main(["runs", "compare", "one", "other"]) == 0
+    said = capsys.readouterr().out
+    lines = said[said.index("what differs:") :].splitlines()
+    assert lines[1:3] == [
+        '  lms.task.model was "small", is now "large"',
+        '  settings.a was "small", is now "large"',
+    ]
+    assert (len(lines), lines[-1]) == (12, "  and 3 more")
+    assert main(["runs", "compare", "one", "other", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["differences"]) == 13
+
+
 def test_runs_of_the_same_inputs_are_said_to_be_so(capsys):
     a_run("one").close()
     a_run("other").close()

@@ -299,11 +299,52 @@ def test_an_empty_set_is_refused(rows):
         check_examples(rows, PROGRAM, role="valset")
 
 
-def test_a_module_needs_its_inputs_stated():
+def own(forward=None, **functions):
+    """A module of one's own with this forward(), as it is read."""
+    functions = functions if forward is None else {"forward": forward}
+    kind = type("Other", (dspy.Module,), {"__init__": Own.__init__, **functions})
+    return read_program(kind())
+
+
+TOPIC = [{"text": "x", "topic": "y"}]
+
+
+def test_the_columns_that_a_modules_forward_takes_are_its_inputs():
+    (example,) = check_examples(TOPIC, OWN, role="trainset")
+    assert (example.inputs, example.labels) == (("text",), {"topic": "y"})
+    (again,) = check_examples(load_examples(TOPIC, inputs="text"), OWN, role="trainset")
+    assert again == example
+
+
+def test_a_parameter_with_a_default_is_an_input_of_the_rows_that_have_it():
+    program = own(lambda self, text, *, times=2: None)
+    rows = check_examples([*TOPIC, {**TOPIC[0], "times": 3}], program, role="trainset")
+    assert [row.inputs for row in rows] == [("text",), ("text", "times")]
+
+
+def test_a_row_without_what_forward_must_be_given_is_refused():
+    with pytest.raises(ExampleError, match=r"row 2 of trainset has no field 'text', which the program takes"):
+        check_examples([*TOPIC, {"topic": "y"}], OWN, role="trainset")
+
+
+def test_a_module_that_has_only_aforward_is_read_by_it():
+    async def aforward(self, text):
+        """Never run here."""
+
+    (example,) = check_examples(TOPIC, own(aforward=aforward), role="trainset")
+    assert example.inputs == ("text",)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [lambda self, **inputs: None, lambda self, text, *more: None, lambda self, text, /: None, lambda self: None],
+    ids=["any name", "any number", "no name", "nothing"],
+)
+def test_a_module_whose_forward_does_not_tell_needs_its_inputs_stated(forward):
     with pytest.raises(ExampleError, match=r"row 1 of trainset does not say.*inputs=\[\.\.\.\].*with_inputs"):
-        check_examples([{"text": "x", "topic": "y"}], OWN, role="trainset")
-    (example,) = check_examples(load_examples([{"text": "x", "topic": 1}], inputs="text"), OWN, role="trainset")
-    assert (example.inputs, example.labels) == (("text",), {"topic": 1})
+        check_examples(TOPIC, own(forward), role="trainset")
+    (example,) = check_examples(load_examples(TOPIC, inputs="text"), own(forward), role="trainset")
+    assert (example.inputs, example.labels) == (("text",), {"topic": "y"})
 
 
 def test_a_pipelines_rows_need_what_no_step_gives():

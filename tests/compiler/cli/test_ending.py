@@ -81,6 +81,26 @@ def test_a_second_ctrl_c_ends_at_once_and_without_a_traceback(shell, reviews_):
     assert len(rest.splitlines()) == 2, rest
 
 
+def test_a_stopped_compile_says_in_one_line_what_is_kept_and_how_to_go_on(shell, reviews_, monkeypatch):
+    (shell.folder / "app.py").write_text("import burnish as b\nprogram = b.Predict('review -> label')\n")
+    shell.rows("train.jsonl", reviews_(60))
+    monkeypatch.setattr("burnish.compiler.compile.search", lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        words = ("compile", "app:program", "--train", "train.jsonl", "--metric", "exact_match:label", "-o", "o.json")
+        ended = shell(*words, "--quiet", model="small")
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.modules.pop("app", None)
+        sys.path[:] = [entry for entry in sys.path if entry != str(shell.folder)]
+    assert ended.code == 130
+    (run,) = (shell.folder / ".burnish" / "runs").iterdir()
+    (said,) = [line for line in ended.err.splitlines() if line]
+    assert said.startswith("Stopped. What was paid for is kept in ")
+    assert run.name in said
+    assert "To go on, run the same again: burnish compile app:program --train train.jsonl" in said
+
+
 @pytest.fixture(name="interrupted")
 def _interrupted(monkeypatch):
     """Every command is interrupted with Ctrl-C; the handler of the test run comes back at the end."""

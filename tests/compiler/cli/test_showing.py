@@ -25,3 +25,15 @@ def test_a_plan_never_expects_0_sets():
     assert summary.startswith("RandomDemos: less than 1 set of 4 demonstrations")
     summary = RandomDemos().forecast(Sizes(pool=30, dev=20, predictors=1, executions=200)).summary
     assert summary.startswith("RandomDemos: about ")
+
+
+def test_show_counts_one_thing_as_one(compiled_program):
+    document = compiled_program().document
+    document["evidence"]["spent"] = {"final": {"calls": 1}, "search": {"calls": 2}}
+    document["evidence"]["events"] = {"rejected: too long": 1, "reply dropped": 1, "reflection repeated": 1}
+    text = show(document)
+    assert "spent: final 1 call, search 2 calls\n" in text
+    assert "passed over: 1 instruction (too long), 1 reply with nothing in it, 1 repeated reflection\n" in text
+    document["evidence"]["events"] = dict.fromkeys(("rejected: too long", "reply dropped", "reflection repeated"), 2)
+    said = "passed over: 2 instructions (too long), 2 replies with nothing in them, 2 repeated reflections\n"
+    assert said in show(document)

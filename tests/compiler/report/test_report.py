@@ -18,6 +18,7 @@ from burnish.compiler.report.money_section import accounts, forecast, purposes
 from burnish.compiler.report.page import page
 from burnish.compiler.report.run_folder import read_run
 from burnish.compiler.report.text import text
+from burnish.compiler.run import RUNS
 from burnish.signatures.errors import BurnishError, RunError
 
 SECTIONS = ["verdict", "program", "search", "lineage", "examples", "money", "rejected", "reproduce"]
@@ -160,6 +161,38 @@ def test_a_file_alone_gives_a_report_with_what_it_holds(compile_reviews, tmp_pat
     assert [attributes["id"] for name, attributes in found.elements if name == "section"] == SECTIONS
     assert compiled.digest in found.text
     assert str(compiled.verdict.pairs) in found.text
+
+
+def test_a_report_says_whose_prompts_the_file_holds_wherever_it_speaks_of_it(
+    compile_reviews, report_of, reviewer, tmp_path
+):
+    compiled = compile_reviews(
+        lm=reviewer(lambda prompt: 0.62 if prompt.count("Review number") > 2 else 0.6), teleprompter=b.RandomDemos()
+    )
+    assert (compiled.verdict.decision, compiled.document["holds"]) == ("inconclusive", "student")
+    for place in (tmp_path / "run", compiled.save(tmp_path / "program.json")):
+        said = report_of(place).text
+        assert "The file holds the student's prompts." in said
+        assert "The file holds the text before the change." in said
+    said = report_of(compiled.finalist().save(tmp_path / "finalist.json")).text
+    assert "The file holds the finalist's prompts." in said
+    assert "student's prompts" not in said
+    (tmp_path / "run" / "program.json").unlink()
+    said = report_of(tmp_path / "run").text
+    assert "from the student to the finalist." in said
+    assert "The file holds" not in said  # there is none
+
+
+def test_a_report_of_a_file_names_the_run_that_has_more_where_it_is_at_hand(
+    compile_reviews, tmp_path, report_of, capsys
+):
+    path = compile_reviews().save(tmp_path / "program.json")  # its run folder is elsewhere
+    assert "of the file alone" not in report_of(path).text
+    path = compile_reviews(run_dir=RUNS / "kept").save(path)
+    assert "burnish report kept has its candidates, rows and replies as well." in report_of(path).text
+    assert main(["report", "--text", str(path)]) == 0
+    assert "burnish report --text kept has more" in capsys.readouterr().out
+    assert "of the file alone" not in report_of(RUNS / "kept").text
 
 
 def test_a_compiled_program_writes_the_report_of_its_own_run(compile_reviews, tmp_path):

@@ -63,6 +63,18 @@ logging.getLogger().handlers[0].handle(logging.makeLogRecord(made))  # as a Queu
 logging.getLogger("burnish").handle(logging.makeLogRecord({{**made, "name": "burnish", "msg": "our own words"}}))
 logging.getLogger().handlers[0].handle(logging.makeLogRecord({{}}))
 """
+BEFORE = """
+import logging
+from burnish.compiler.serve.logs import log_as_json
+
+for name in ("dspy", "library"):
+    early = logging.getLogger(name)
+    early.addHandler(logging.StreamHandler())
+    early.propagate = False
+log_as_json(with_inputs={with_inputs})
+logging.getLogger("dspy.primitives").warning("private-1")
+logging.getLogger("library").warning("private-2")
+"""
 EXTRAS = """
 import logging
 from burnish.compiler.serve.logs import log_as_json
@@ -101,6 +113,13 @@ def test_records_that_others_make_by_hand_are_logged_without_their_words():
     said = [json.loads(line) for line in lines if line.startswith("{")]
     assert [line["logger"] for line in said] == ["LiteLLM", "LiteLLM", "burnish", None]
     assert said[2]["message"] == "our own words"
+
+
+@pytest.mark.parametrize("with_inputs", [True, False])
+def test_loggers_that_wrote_lines_of_their_own_before_the_server_began_write_json(with_inputs):
+    lines = [json.loads(line) for line in told(with_inputs, BEFORE).splitlines()]
+    assert [line["logger"] for line in lines] == ["dspy.primitives", "library"]
+    assert ("private" in str(lines)) is with_inputs
 
 
 @pytest.mark.parametrize("with_inputs", [True, False])

@@ -78,6 +78,15 @@ def test_a_module_is_served_by_what_its_forward_takes(twice, client):
     assert 'burnish_model_seconds_count{predictor="classify"} 3.0' in counted
 
 
+def test_every_line_that_a_server_of_a_module_writes_is_json(twice, serving):
+    compiled, name, _ = twice
+    with ScriptedServer({"": REPLY}) as server:
+        served = serving(compiled, "--program", name, "--lm", "small", "--base-url", server.base_url)
+        assert served.ask({"review": "x"})[0] == 200
+        assert served.stop() == 0
+    assert [line for line in served.lines if "raw" in line or line.get("level") == "warning"] == []
+
+
 def test_annotations_that_only_type_checkers_can_read_are_taken_as_anything():
     def forward(a: Unknown, b: int = 1, *, c=None, **others):  # noqa: F821
         pass
