@@ -29,7 +29,7 @@ def show(document: Mapping[str, JSON]) -> str:
         lines += ["", "Not shipped, kept beside it (compiled.finalist()):"]
         for path, predictor in document["finalist"]["predictors"].items():
             lines += ["", *predictor_lines(path, predictor)]
-    lines += ["", "provenance:", *(f"  {line}" for line in _flat(document["provenance"]))]
+    lines += ["", "provenance:", *(f"  {line}" for line in _flat(_told(document["provenance"])))]
     lines.append(f"  digest: {document['digest']}")
     return printable("\n".join(lines) + "\n")
 
@@ -44,6 +44,18 @@ def report_lines(document: Mapping[str, JSON]) -> list[str]:
             f"The evidence of the file is not as this version of burnish writes it: {error!r}. "
             "Load it with the version that wrote it."
         ) from None
+
+
+def _told(provenance: JSON) -> JSON:
+    """Without the models of roles that are the task's own model again.
+
+    provenance: anything, in a file that others have written.
+    """
+    models = provenance.get("models") if isinstance(provenance, dict) else None
+    if not isinstance(models, dict):
+        return provenance
+    others = {role: lm for role, lm in models.items() if role == "task" or lm != models.get("task")}
+    return {**provenance, "models": others}
 
 
 def _notes(evidence: Mapping[str, JSON]) -> list[str]:

@@ -37,3 +37,16 @@ def test_show_counts_one_thing_as_one(compiled_program):
     document["evidence"]["events"] = dict.fromkeys(("rejected: too long", "reply dropped", "reflection repeated"), 2)
     said = "passed over: 2 instructions (too long), 2 replies with nothing in them, 2 repeated reflections\n"
     assert said in show(document)
+
+
+def test_show_names_the_models_of_a_role_only_where_it_is_not_the_tasks_own(compiled_program):
+    document = compiled_program().document
+    task = {"model": "small", "params": {"temperature": 0}}
+    document["provenance"]["models"] = {"judge": task, "optimizer": {**task, "model": "writer"}, "task": task}
+    text = show(document)
+    assert "models.task.model: " in text
+    assert "models.optimizer.model: writer" in text
+    assert "models.judge" not in text
+    for odd in ([], {"models": 3}):
+        document["provenance"] = odd
+        assert "provenance:" in show(document)
