@@ -77,18 +77,19 @@ class Program:
         return {field.name: self.leaf_types[path][field.name] for path, field in self._own_fields()}
 
     @cached_property
-    def parameters(self) -> dict[str, bool] | None:
-        """The parameters of a module's forward(), and whether a call must give them.
+    def parameters(self) -> tuple[str, ...]:
+        """What a call of a module's forward() must give.
 
-        None where they do not say what it takes: there are none, or it takes `*args`, `**kwargs` or one without a name.
+        Empty where its parameters do not say what it takes: none must be given, or it takes `*args`, `**kwargs` or one
+        without a name.
         """
         try:
             taken = inspect.signature(forward_of(self.module)).parameters.values()
         except (AttributeError, TypeError, ValueError):  # no forward() at all, or a callable that does not say
-            return None
+            return ()
         if any(one.kind not in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY) for one in taken):
-            return None
-        return {one.name: one.default is one.empty for one in taken} or None
+            return ()
+        return tuple(one.name for one in taken if one.default is one.empty)
 
     def _own_fields(self) -> Iterator[tuple[str, Field]]:
         for path, schema in self.schemas.items():

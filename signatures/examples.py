@@ -103,7 +103,7 @@ def _inputs(row: Mapping[str, Any], program: Program, place: str, role: Role) ->
     taken = {name: program.fields[name].required for name in program.inputs}
     if marked is None:
         if program.kind == "module":
-            taken = _parameters(program, place, role)
+            taken = dict.fromkeys(_parameters(program, place, role), True)
         inputs = tuple(name for name in taken if name in row)
     else:
         _check_present(marked, row, place)
@@ -124,9 +124,10 @@ def _inputs(row: Mapping[str, Any], program: Program, place: str, role: Role) ->
     return inputs
 
 
-def _parameters(program: Program, place: str, role: Role) -> dict[str, bool]:
-    """What a module's forward() takes, and whether a row must give it."""
-    if program.parameters is None:
+def _parameters(program: Program, place: str, role: Role) -> tuple[str, ...]:
+    """What a module's forward() must be given. What it may be given can be a label's name, which nobody means to show
+    it, so a column is such an input only where the row says so."""
+    if not program.parameters:
         refuse(
             f"{place} does not say which columns are inputs, and the parameters of the module's forward() do not tell. "
             f"Load the {role} with load_examples(..., inputs=[...]), or mark each row: example.with_inputs(...)."

@@ -64,7 +64,11 @@ def _blocks(lines: Any, fields: Mapping[str, Field]) -> Iterator[list[dict[str, 
     block: list[dict[str, JSON]] = []
     for number, line in enumerate(lines, 1):
         if line.strip():
-            block.append(_inputs(line, fields, f"line {number}"))
+            try:
+                block.append(_inputs(line, fields, f"line {number}"))
+            except ExampleError:
+                yield block  # the lines before it are answered
+                raise
         if len(block) == STREAM_BLOCK:
             yield block
             block = []

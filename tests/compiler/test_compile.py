@@ -395,3 +395,10 @@ def test_scores_of_any_range_are_shown_in_points_of_100_everywhere(program, revi
     assert listed
     assert best
     assert all(20 <= float(score) <= 100 for score in (*listed, *best))  # 0.0 lies at 20 of 100, 8.0 at 100
+
+
+def test_a_program_that_is_right_on_all_of_dev_is_told_so_and_asked_for_no_more_calls(program, reviews, reviewer):
+    lm = reviewer(lambda prompt: 1.0)
+    found = b.compile(program, trainset=reviews(60), metric=b.exact_match("label"), lm=lm, budget=b.Budget(calls=1000))
+    assert "the student is right on all of dev" in str(found.verdict)
+    assert "more calls" not in str(found.verdict)

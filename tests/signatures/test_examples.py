@@ -316,10 +316,12 @@ def test_the_columns_that_a_modules_forward_takes_are_its_inputs():
     assert again == example
 
 
-def test_a_parameter_with_a_default_is_an_input_of_the_rows_that_have_it():
-    program = own(lambda self, text, *, times=2: None)
-    rows = check_examples([*TOPIC, {**TOPIC[0], "times": 3}], program, role="trainset")
-    assert [row.inputs for row in rows] == [("text",), ("text", "times")]
+def test_a_label_that_forward_may_be_given_stays_a_label_unless_it_is_marked():
+    program = own(lambda self, text, topic=None: None)
+    (example,) = check_examples(TOPIC, program, role="trainset")
+    assert (example.inputs, example.labels) == (("text",), {"topic": "y"})
+    (marked,) = check_examples(load_examples(TOPIC, inputs=["text", "topic"]), program, role="trainset")
+    assert set(marked.inputs) == {"text", "topic"}
 
 
 def test_a_row_without_what_forward_must_be_given_is_refused():
@@ -337,8 +339,14 @@ def test_a_module_that_has_only_aforward_is_read_by_it():
 
 @pytest.mark.parametrize(
     "forward",
-    [lambda self, **inputs: None, lambda self, text, *more: None, lambda self, text, /: None, lambda self: None],
-    ids=["any name", "any number", "no name", "nothing"],
+    [
+        lambda self, **inputs: None,
+        lambda self, text, *more: None,
+        lambda self, text, /: None,
+        lambda self: None,
+        lambda self, text=None: None,
+    ],
+    ids=["any name", "any number", "no name", "nothing", "nothing that must be given"],
 )
 def test_a_module_whose_forward_does_not_tell_needs_its_inputs_stated(forward):
     with pytest.raises(ExampleError, match=r"row 1 of trainset does not say.*inputs=\[\.\.\.\].*with_inputs"):

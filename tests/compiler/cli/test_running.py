@@ -64,12 +64,13 @@ def test_a_value_of_a_wrong_type_is_told_and_nothing_is_sent(shell, typed, wrong
     assert shell.server.requests == 0
 
 
-def test_a_line_with_a_value_of_a_wrong_type_is_named(shell, typed, monkeypatch):
+def test_a_line_with_a_value_of_a_wrong_type_is_named_after_the_lines_before_it_are_answered(shell, typed, monkeypatch):
     lines = "".join(json.dumps(row) + "\n" for row in (ROW, {**ROW, "stars": 2.5}))
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
     done = shell("run", typed, model="small")
+    assert (done.code, done.out) == (1, '{"label": "positive"}\n')
     assert "line 2: 'stars' must be an integer; got 2.5." in done.err
-    assert shell.server.requests == 0
+    assert shell.server.requests == 1
 
 
 @pytest.mark.parametrize(
