@@ -15,7 +15,7 @@ from ..signatures.errors import RunError
 from .evidence import Verdict
 from .report.files import FOLDER, RUN
 from .run import RUNS
-from .score_range import fraction, range_in
+from .score_range import UNIT, Range, fraction, range_in
 
 CURRENCIES = ("calls", "tokens", "usd")
 
@@ -130,7 +130,7 @@ def read_run(folder: Path) -> PastRun:
     document = _json_in(folder / "program.json")
     events = _events(folder / "events.jsonl")
     noted = _json_in(folder / FOLDER / RUN) or {}
-    score_range = range_in(noted)
+    score_range = _range(noted)
     recorded = [event for event in events if event["event"] == "recorded" and "rejected" not in event]
     # The student ran on all that is used of dev.
     whole = [event for event in recorded if event["rows"] == recorded[0]["rows"]]
@@ -192,6 +192,14 @@ def _events(path: Path) -> Sequence[Mapping[str, JSON]]:
         except ValueError:  # the last line of a killed process may be cut
             continue
     return found
+
+
+def _range(noted: Mapping[str, JSON]) -> Range:
+    """One damaged note does not hide the other runs of a list."""
+    try:
+        return range_in(noted)
+    except (TypeError, ValueError):
+        return UNIT
 
 
 def _seconds(path: Path) -> float:

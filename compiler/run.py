@@ -13,9 +13,11 @@ from pathlib import Path
 
 from ..signatures.canonical import JSON, canonical, digest
 from ..signatures.errors import RunError
+from .report.command_line import sounds_secret
 
 RUNS = Path(".burnish") / "runs"
 MOST_SHOWN = 10  # differences between two runs
+ABSENT: JSON = object()  # what one identity lacks, which is not the null of another
 DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 _log = logging.getLogger("burnish")
@@ -123,12 +125,13 @@ class Run:
 def differences(known: JSON, given: JSON) -> list[str]:
     """In words, every place where the identities of two runs differ, the task LM's first.
 
-    An LM that is the task's own in both, such as a judge that nobody named, is not said again.
+    An LM that is the task's own in both, such as a judge that nobody named, is not said again. Of what may be a secret
+    it is said only that it differs.
     """
     if isinstance(known, dict) and isinstance(given, dict):
         known, given = _without_repeated_lms(known, given)
     found = sorted(_differing(known, given), key=lambda difference: not difference[0].startswith("lms.task"))
-    return [f"{place} was {_short(old)}, is now {_short(new)}" for place, old, new in found]
+    return [_said(*difference) for difference in found]
 
 
 def first_of(lines: Sequence[str]) -> list[str]:
@@ -155,7 +158,8 @@ def _differing(known: JSON, given: JSON, place: str = "") -> Iterator[tuple[str,
         return
     if isinstance(known, dict) and isinstance(given, dict):
         for name in sorted({*known, *given}):
-            yield from _differing(known.get(name), given.get(name), f"{place}.{name}" if place else str(name))
+            old, new = (side.get(name, ABSENT) for side in (known, given))
+            yield from _differing(old, new, f"{place}.{name}" if place else str(name))
     elif isinstance(known, list) and isinstance(given, list) and len(known) == len(given):
         for index, (old, new) in enumerate(zip(known, given, strict=True)):
             yield from _differing(old, new, f"{place}[{index}]")
@@ -163,6 +167,20 @@ def _differing(known: JSON, given: JSON, place: str = "") -> Iterator[tuple[str,
         yield place or "the whole", known, given
 
 
+def _said(place: str, old: JSON, new: JSON) -> str:
+    if any(sounds_secret(name) for name in place.split(".")):
+        return f"{place} differs"
+    return f"{place} was {_short(old)}, is now {_short(new)}"
+
+
 def _short(value: JSON) -> str:
-    text = DIGEST.sub(r"\1...", json.dumps(value))
+    if value is ABSENT:
+        return "not there"
+    text = DIGEST.sub(r"\1...", json.dumps(_without_secrets(value)))
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _without_secrets(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return {name: "..." if sounds_secret(name) else _without_secrets(inner) for name, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value

@@ -93,9 +93,9 @@ def compile_program(parsed: argparse.Namespace) -> int:
     from ..progress import Progress
     from .announcing import PlanFirst
 
-    check_output(parsed.output, FROZEN, _read(parsed), parsed.force)
     arguments = _compile_arguments(parsed)
     program = named_object(parsed.program, "program")
+    check_output(parsed.output, FROZEN, _read(parsed), parsed.force)  # when what the program imports is known
     planned = plan_compile(program, **arguments)
     with ExitStack() as opened:
         callbacks: list[Callback] = [PlanFirst(planned, partial(in_options, given=vars(parsed)), parsed.quiet)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def export(parsed: argparse.Namespace) -> int:
     from ..frozen.compiled import CompiledProgram
 
     compiled = CompiledProgram.load(parsed.file)
-    if parsed.output is not None and (parsed.output.endswith(("/", "\\")) or Path(parsed.output).is_dir()):
+    if parsed.output is not None and (parsed.output.endswith(("/", "\\")) or os.path.isdir(parsed.output)):
         _into_folder(compiled, parsed, Path(parsed.output))
         return 0
     text = compiled.export(parsed.to, parsed.predictor, parsed.leave_out)

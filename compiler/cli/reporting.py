@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
 
 
 def report(parsed: argparse.Namespace) -> int:
-    from ..report.run_folder import read_material
+    from ..report.run_folder import find_run, read_material
     from ..report.text import text
     from ..report.writing import write_report
 
@@ -41,6 +41,7 @@ def report(parsed: argparse.Namespace) -> int:
     if parsed.text:
         print(text(material), end="")
     else:
-        check_output(parsed.output, REPORT, {"RUN": parsed.run}, parsed.force)
+        read = parsed.run if Path(parsed.run).is_file() else str(find_run(parsed.run))
+        check_output(parsed.output, REPORT, {"RUN": read}, parsed.force)
         print(f"wrote {write_report(material, Path(parsed.output))}")
     return 0

@@ -121,19 +121,26 @@ class CompiledProgram:
         return cls(read_document(path))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the file, whole or not at all, and returns its path. Equal runs write equal bytes."""
+        """Writes the file, whole or not at all, and returns its path. Equal runs write equal bytes.
+
+        A link stays a link: the file that it leads to is written. Raises FrozenError where that cannot be.
+        """
         place = Path(path)
-        if not place.parent.is_dir():
-            raise FrozenError(f"{place} cannot be written: there is no folder {place.parent}. Create it first.")
-        draft = place.with_name(f".{place.name}.{os.getpid()}.draft")
+        target = Path(os.path.realpath(place)) if os.path.islink(place) else place
+        if not os.path.isdir(target.parent):
+            raise FrozenError(f"{place} cannot be written: there is no folder {target.parent}. Create it first.")
+        draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
         try:
-            with draft.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(document_text(self._document))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(place)
-        finally:
-            draft.unlink(missing_ok=True)
+            try:
+                with draft.open("w", encoding="utf-8", newline="\n") as file:
+                    file.write(document_text(self._document))
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)  # raises too, where the name is too long
+        except OSError as error:
+            raise FrozenError(f"{place} cannot be written: {error.strerror}. Pass another path.") from None
         return place
 
     @property

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 WIDE = 88  # characters of a command that stands on one line
+SECRET = ("key", "token", "secret", "passw", "passphrase", "credential", "auth", "bearer", "cookie", "header")
+COUNTS = ("max_tokens", "max_completion_tokens")
+_NAMES = re.compile(r"(?:[\w-]+=)*")  # before a value: "--param=base_url="
 
 
 def command(argv: Sequence[str]) -> str:
@@ -51,8 +55,9 @@ def _as_typed(path: Path) -> str:
 def _arguments(given: Sequence[str]) -> Iterator[str]:
     before = ""
     for word in given:
-        is_value = before.startswith("--") and "=" not in before and _is_secret(before)
-        yield "..." if is_value and not word.startswith("--") else _without_secrets(word)
+        is_value = before.startswith("--") and "=" not in before and sounds_secret(before)
+        hidden = is_value and not word.startswith("--")
+        yield "..." if hidden else _without_secrets(_without_user(word, before))
         before = word
 
 
@@ -67,16 +72,33 @@ def _broken(words: Sequence[str]) -> list[str]:
 
 
 def _without_secrets(word: str) -> str:
-    *names, _ = word.split("=", 2 if word.startswith("--") else 1)  # --param=NAME=VALUE has two
-    for number, name in enumerate(names, 1):
-        if _is_secret(name):
-            return "=".join([*names[:number], "..."])
+    start, brace, inside = word.partition("{")
+    if brace and sounds_secret(inside):
+        word = f"{start}..."
+    parts = word.split("=")
+    for number, part in enumerate(parts[:-1], 1):
+        if sounds_secret(re.split("[,?&]", part)[-1]):  # calls=1,tokens=2 and http://host/?a=1&key=2
+            return "=".join([*parts[:number], "..."])
+    return word
+
+
+def _without_user(word: str, before: str) -> str:
+    """An address without what stands before its @. The @ before the commit of an encoder's files is kept."""
     scheme, there, rest = word.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if there else word
+    if there:
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+    value = _NAMES.sub("", word, count=1)
+    names = word.removesuffix(value)
+    user, at, host = value.rpartition("@")
+    if not at or value.startswith("sentence-transformers:"):
+        return word
+    is_address = "url" in (names or before).lower() or (":" in user and " " not in user)
+    return names + host if is_address else word
 
 
-def _is_secret(name: str) -> bool:
+def sounds_secret(name: str) -> bool:
+    """Whether what goes by this name may be a key, or hold one, as all may that is sent besides."""
     plain = name.lower().lstrip("-").replace("-", "_")
-    if plain in ("max_tokens", "max_completion_tokens"):
+    if plain in COUNTS or name == "tokens":  # of a budget
         return False
-    return any(part in plain for part in ("key", "token", "secret", "password", "header"))
+    return any(part in plain for part in (*SECRET, "extra_body"))

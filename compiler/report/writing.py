@@ -27,15 +27,17 @@ def report(document: Mapping[str, JSON], path: str | os.PathLike[str], run_dir: 
 
 
 def write_report(material: Material, path: Path) -> Path:
-    """Raises BurnishError where the file cannot be written."""
-    if not path.parent.is_dir():
-        raise BurnishError(f"{path} cannot be written: there is no folder {str(path.parent)!r}. Create it first.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    """A link stays a link: the file that it leads to is written. Raises BurnishError where that cannot be."""
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path
+    if not os.path.isdir(target.parent):
+        raise BurnishError(f"{path} cannot be written: there is no folder {str(target.parent)!r}. Create it first.")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
-        draft.write_text(page(material), encoding="utf-8", errors="replace", newline="\n")
-        draft.replace(path)
+        try:
+            draft.write_text(page(material), encoding="utf-8", errors="replace", newline="\n")
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)  # raises too, where the name is too long
     except OSError as error:
         raise BurnishError(f"{path} cannot be written: {error.strerror}. Pass another path.") from None
-    finally:
-        draft.unlink(missing_ok=True)
     return path

@@ -30,7 +30,7 @@ class JSONLines(logging.Formatter):
         if fields is None:
             line |= {"event": "message", "logger": record.name, "message": record.getMessage()}
             line |= getattr(record, _RAISED, {})
-            if record.exc_info:
+            if isinstance(record.exc_info, tuple):
                 line["traceback"] = self.formatException(record.exc_info)
         else:
             line |= fields
@@ -86,8 +86,9 @@ def _without_words(record: logging.LogRecord) -> bool:
     if (record.name or "").partition(".")[0] not in _OURS:
         record.msg, record.args, record.stack_info = _WITHHELD, None, None
         setattr(record, _RAISED, {"raised_at": [f"{record.pathname}:{record.lineno} {record.funcName}"]})
-    if record.exc_info and record.exc_info[1] is not None:
-        error = record.exc_info[1]
+    # A record that was made by hand may have the True of a logger's argument there.
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if error is not None:
         setattr(record, _RAISED, {"error": type(error).__name__, "raised_at": places(error)})
     record.exc_info = record.exc_text = None
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import string
 from contextlib import suppress
@@ -102,10 +103,10 @@ def test_saving_is_whole_or_not_at_all(compiled_program, saved, monkeypatch):
     before = saved.read_bytes()
 
     def torn(*_):
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", torn)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(FrozenError, match=r"sentiment\.json cannot be written: No space left on device\."):
         compiled_program("Another instruction.").save(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir() if "draft" in path.name] == []
@@ -114,6 +115,22 @@ def test_saving_is_whole_or_not_at_all(compiled_program, saved, monkeypatch):
 def test_a_missing_folder_is_named(compiled_program, tmp_path):
     with pytest.raises(FrozenError, match="there is no folder"):
         compiled_program().save(tmp_path / "nowhere" / "program.json")
+
+
+def test_a_link_stays_a_link_when_saved_to(compiled_program, saved):
+    link = saved.with_name("latest.json")
+    link.symlink_to(saved.name)
+    assert compiled_program("Another instruction.").save(link) == link
+    assert link.is_symlink()
+    assert CompiledProgram.load(saved).digest == compiled_program("Another instruction.").digest
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "n" * 250, "folder", "n" * 300 + "/program.json"])
+def test_a_place_that_cannot_be_written_to_is_named_with_the_reason(compiled_program, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FrozenError, match=f"{name} cannot be written: "):
+        compiled_program().save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_text_that_no_file_can_hold_is_refused_when_freezing(compiled_program):

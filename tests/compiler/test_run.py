@@ -118,3 +118,19 @@ def test_a_folder_whose_identity_is_no_object_is_refused_as_one_of_other_inputs(
     (tmp_path / "identity.json").write_text("[]")
     with pytest.raises(b.RunError, match=r"belongs to other inputs: the whole was \[\]"):
         Run({"seed": 0}, tmp_path)
+
+
+def test_what_one_run_lacks_is_not_the_null_of_another(tmp_path):
+    assert differences({"a": None}, {}) == ["a was null, is now not there"]
+    assert differences({}, {"a": None}) == ["a was not there, is now null"]
+    Run({"a": None}, tmp_path).close()
+    with pytest.raises(b.RunError, match="other inputs: a was null, is now not there"):
+        Run({}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["extra_body", "extra_headers", "api_key", "auth_token", "client-secret", "password"])
+def test_of_what_may_be_a_secret_it_is_said_only_that_it_differs(name):
+    one, other = ({"lms": {"task": {"params": {name: {"x": value}}}}} for value in ("SEKRET", "SEKRET2"))
+    assert differences(one, other) == [f"lms.task.params.{name}.x differs"]
+    assert "SEKRET" not in str(differences({"lms": {}}, one) + differences([one], one))
+    assert differences({"budget": {"tokens": 1}}, {"budget": {"tokens": 2}}) == ["budget.tokens was 1, is now 2"]

@@ -10,6 +10,7 @@ import pytest
 import burnish as b
 from burnish.compiler.cli import main
 from burnish.compiler.past_runs import named_run, past_runs
+from burnish.compiler.report.files import FOLDER, RUN
 from burnish.compiler.report.page import page
 from burnish.compiler.report.run_folder import read_material
 from burnish.compiler.run import RUNS, Run
@@ -139,6 +140,20 @@ def test_folders_that_are_no_runs_are_left_out(capsys):
             (RUNS / name / "identity.json").write_text(text)
     (RUNS / "file").write_text("")
     assert [run.name for run in past_runs()] == ["one"]
+
+
+@pytest.mark.parametrize("damaged", [[1, 0], [0], "ab", None, 3])
+def test_a_run_with_a_damaged_note_of_its_range_is_listed_with_the_others(damaged, capsys):
+    a_run("good", RECORDED).close()
+    run = a_run("damaged", RECORDED)
+    run.path(FOLDER).mkdir()
+    (run.path(FOLDER) / RUN).write_text(json.dumps({"program": "A title", "range": damaged}))
+    run.close()
+    assert {run.name: (run.best, run.title) for run in past_runs()} == {
+        "good": (0.25, ""),
+        "damaged": (0.25, "A title"),
+    }
+    assert main(["runs"]) == 0
 
 
 def test_a_run_without_events_is_shown_as_one_that_did_nothing():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from types import ModuleType
 
 import pytest
 
-from burnish.compiler.cli.writing import source_of
+from burnish.compiler.cli.writing import FROZEN, check_output, source_of
+from burnish.signatures.errors import BurnishError
 
 APP = """
 import burnish as b
@@ -147,8 +150,118 @@ def test_a_signature_overwrites_neither_the_file_nor_the_key(shell, frozen):
         assert shell("sign", frozen, "--key", "team.pem").code == 0
 
 
-def test_the_source_of_a_name_is_its_file_or_the_module_beside_it():
+has_devices = pytest.mark.skipif(not os.path.exists("/proc/self/fd/1"), reason="a system without /dev and /proc")
+
+
+@has_devices
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/null", "/proc/self/fd/1"])
+def test_a_device_is_refused_before_the_first_call_whatever_it_leads_to(compile_to, shell, frozen, name):
+    before = os.lstat(name).st_mode
+    refusal = f"-o {name} is no place for a file"
+    assert refusal in compile_to(name, "--force").err
+    assert refusal in shell("report", frozen, "-o", name, "--force").err
+    assert refusal in shell("export", frozen, "--to", "openai", "-o", name, "--force").err
+    assert shell.server.requests == 0
+    assert os.lstat(name).st_mode == before
+
+
+@has_devices
+def test_a_folder_of_devices_reached_by_dots_is_refused_and_shared_memory_is_not():
+    with pytest.raises(BurnishError, match="no place for a file"):
+        check_output("/tmp/../dev/stdout", FROZEN, {}, force=True)
+    if os.access("/dev/shm", os.W_OK | os.X_OK):
+        check_output(f"/dev/shm/burnish-{os.getpid()}.json", FROZEN, {}, force=False)
+
+
+def test_a_link_stays_a_link_and_the_file_it_leads_to_is_written(compile_to, shell, frozen):
+    for name, target, command in (
+        ("latest.json", "v3.json", lambda: compile_to("latest.json")),
+        ("latest.html", "v3.html", lambda: shell("report", frozen, "-o", "latest.html")),
+    ):
+        (shell.folder / "versions").mkdir(exist_ok=True)
+        link = shell.folder / name
+        link.symlink_to(f"versions/{target}")
+        for _ in range(2):  # the target is not there yet; it is
+            assert command().code == 0
+            assert link.is_symlink()
+            assert (shell.folder / "versions" / target).is_file()
+        assert [path.name for path in shell.folder.rglob("*.draft")] == []
+
+
+def test_a_link_into_a_missing_folder_is_refused_before_the_first_call(compile_to, shell):
+    (shell.folder / "latest.json").symlink_to("gone/v3.json")
+    assert "there is no folder" in compile_to("latest.json").err
+    assert shell.server.requests == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_call(compile_to, shell, monkeypatch):
+    (shell.folder / "closed").mkdir()
+    may = os.access  # a real folder without permissions stays open to root
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "closed" and may(path, mode))
+    ended = compile_to("closed/out.json")
+    assert ended.code == 1
+    assert "the folder 'closed' cannot be written to" in ended.err
+    assert shell.server.requests == 0
+
+
+@pytest.mark.parametrize("length", [300, 250])
+def test_a_name_that_is_too_long_is_refused_before_the_first_call(compile_to, shell, frozen, length):
+    """250: it would fit, and the name that the file is first written under would not."""
+    name = "n" * length
+    assert f"-o {name} cannot be written" in compile_to(name).err
+    assert shell.server.requests == 0
+    assert f"-o {name} cannot be written" in shell("report", frozen, "-o", name).err
+    assert ("cannot be written" in shell("export", frozen, "--to", "openai", "-o", name).err) == (length > 255)
+
+
+def test_a_program_in_a_package_or_elsewhere_on_the_path_is_never_overwritten(
+    compile_to, shell, tmp_path_factory, monkeypatch
+):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    rows = ("--train", "train.jsonl", "--metric", "exact_match:label", "--quiet", "--force")
+    for place in (shell.folder / "boxed" / "__init__.py", elsewhere / "away.py"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(APP)
+        module = "away" if place.stem == "away" else "boxed"
+        ended = shell("compile", f"{module}:program", *rows, "-o", str(place), model="small")
+        assert f"-o {place} would overwrite what the command reads as PROGRAM" in ended.err
+        assert place.read_text() == APP
+    assert shell.server.requests == 0
+
+
+def test_a_module_that_is_loaded_is_never_overwritten(tmp_path, monkeypatch):
+    loaded = tmp_path / "loaded.py"
+    loaded.touch()
+    check_output(str(loaded), FROZEN, {}, force=True)
+    module = ModuleType("loaded")
+    module.__file__ = str(loaded)
+    monkeypatch.setitem(sys.modules, "loaded", module)
+    with pytest.raises(BurnishError, match="would overwrite the module loaded, which the command runs"):
+        check_output(str(loaded), FROZEN, {}, force=True)
+
+
+def test_a_report_is_never_put_into_the_run_that_it_tells_of(compile_to, shell):
+    assert compile_to("out.json", "--run-dir", "run").code == 0
+    (shell.folder / "short").symlink_to("run")
+    before = (shell.folder / "run" / "program.json").read_bytes()
+    for run, output in (("run", "run/program.json"), ("short", "run/report.html"), ("run", "short/events.jsonl")):
+        ended = shell("report", run, "-o", output, "--force")
+        assert ended.code == 1
+        assert f"-o {output} lies in the folder that the command reads as RUN" in ended.err
+    assert (shell.folder / "run" / "program.json").read_bytes() == before
+    assert not (shell.folder / "run" / "report.html").exists()
+    assert shell("report", "run", "-o", "report.html").code == 0
+
+
+def test_the_source_of_a_name_is_the_file_that_an_import_would_find(shell, monkeypatch):
+    for name in ("lib/deep/app.py", "boxed/__init__.py", "boxed/part.py"):
+        (shell.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (shell.folder / name).write_text("raise RuntimeError('nothing is run')")
     assert source_of("lib/app.py:program") == "lib/app.py"
-    assert source_of("lib.app:program.step") is not None
-    assert source_of("lib.app:program.step").replace("\\", "/") == "lib/app.py"
-    assert source_of(None) is None
+    assert source_of("lib.deep.app:program.step") == str(shell.folder / "lib" / "deep" / "app.py")
+    assert source_of("boxed:program") == str(shell.folder / "boxed" / "__init__.py")
+    assert source_of("boxed.part:program") == str(shell.folder / "boxed" / "part.py")
+    assert source_of("json:loads") == json.__file__
+    for nothing in (None, "joint", "exact_match:label", "boxed.other:program", "lib:program"):
+        assert source_of(nothing) is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
+
 from burnish.compiler.report.command_line import WIDE, command
 
 
@@ -17,6 +19,35 @@ def test_a_command_is_kept_without_what_may_be_a_secret():
     assert command(given) == "burnish compile --param api_key=... --param max_tokens=9 http://host/v1"
     given = ["train.py", "--param=api_key=abc=", "--api-key", "sk-1", "--token=abc", "--max-tokens", "9"]
     assert command(given) == "python train.py --param=api_key=... --api-key ... --token=... --max-tokens 9"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (["--param", 'extra_body={"api_key": "SEKRET"}'], "--param extra_body=..."),
+        (['--param=extra_body={"x": "SEKRET=SEKRET"}'], "--param=extra_body=..."),
+        (["--options", '{"api_key": "SEKRET=SEKRET"}'], "--options ..."),
+        (["--base-url", "u:SEKRET@h/v1"], "--base-url h/v1"),
+        (["--base-url=u:SEK=RET@h/v1"], "--base-url=h/v1"),
+        (["--base-url", "SEKRET@h/v1"], "--base-url h/v1"),
+        (["u:SEK@RET@h/v1"], "h/v1"),
+        (["--base-url=http://u:SEKRET@h/?a=1&key=SEKRET"], "'--base-url=http://h/?a=1&key=...'"),
+        (["--auth", "SEKRET"], "--auth ..."),
+        (["--credential=SEKRET"], "--credential=..."),
+        (["--password", "SEKRET"], "--password ..."),
+        (["--passwd=SEKRET"], "--passwd=..."),
+        (["--tokens", "SEKRET,SEKRET"], "--tokens ..."),
+    ],
+)
+def test_secrets_are_left_out_however_they_are_given(given, shown):
+    assert command(["burnish", *given]) == f"burnish {shown}"
+
+
+def test_limits_names_of_files_and_commits_are_no_secrets():
+    given = ["burnish", "--budget", "calls=3,tokens=500", "--metric", "app.py:score", "--judge-lm", "me@example.org"]
+    assert words(command(given)) == given
+    given = ["burnish", "--budget", "tokens=500", "--encoder", "sentence-transformers:org/name@0123abc"]
+    assert words(command(given)) == given
 
 
 def test_a_module_that_was_run_by_its_path_is_shown_as_it_was_typed():

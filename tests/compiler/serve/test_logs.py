@@ -62,6 +62,8 @@ foreign.handle(logging.makeLogRecord(made))
 logging.getLogger().handlers[0].handle(logging.makeLogRecord(made))  # as a QueueListener does
 logging.getLogger("burnish").handle(logging.makeLogRecord({{**made, "name": "burnish", "msg": "our own words"}}))
 logging.getLogger().handlers[0].handle(logging.makeLogRecord({{}}))
+for raised in (True, 1):
+    foreign.handle(logging.makeLogRecord({{**made, "exc_info": raised}}))
 """
 BEFORE = """
 import logging
@@ -111,8 +113,15 @@ def test_records_that_others_make_by_hand_are_logged_without_their_words():
     lines = told(False, MADE_BY_HAND).splitlines()
     assert "private" not in str(lines)
     said = [json.loads(line) for line in lines if line.startswith("{")]
-    assert [line["logger"] for line in said] == ["LiteLLM", "LiteLLM", "burnish", None]
+    assert [line["logger"] for line in said] == ["LiteLLM", "LiteLLM", "burnish", None, "LiteLLM", "LiteLLM"]
     assert said[2]["message"] == "our own words"
+
+
+def test_records_that_others_make_by_hand_are_logged_with_their_words_when_asked():
+    lines = told(True, MADE_BY_HAND).splitlines()
+    assert not [line for line in lines if "TypeError" in line]
+    said = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [line["message"] for line in said[-2:]] == ["private-1"] * 2
 
 
 @pytest.mark.parametrize("with_inputs", [True, False])
