@@ -256,7 +256,8 @@ def final_comparison(task: Task, work: Work, finalist: Candidate) -> Verdict:
 def _why_nothing(work: Work) -> str:
     """Why a search that came to its end scored no candidate beside the student."""
     counts = work.events.counts
-    if work.bench.records and work.bench.records[0].score.mean >= work.bench.score_range[1]:
+    whole = [record for record in work.bench.records if record.is_whole]
+    if whole and whole[0].score.mean >= work.bench.score_range[1]:
         return "the student is right on all of dev, so no candidate could be better there. Give more or harder rows"
     if not counts["ask"]:
         return "the budget does not pay for a step of this search. Give it more calls"
